@@ -1,0 +1,1 @@
+"""Prompt compression for retrieval-augmented generation, after LLMLingua-2."""

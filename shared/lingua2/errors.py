@@ -1,0 +1,38 @@
+"""The errors and warnings that lingua2 raises.
+
+Each error also derives from the built-in exception that fits it, so code that catches
+``ValueError``, ``TypeError``, ``OSError`` or ``ImportError`` keeps working.
+"""
+
+__all__ = [
+    "BudgetWarning",
+    "InputError",
+    "Lingua2Error",
+    "ModelLoadError",
+    "OptionError",
+    "TokenCounterError",
+]
+
+
+class Lingua2Error(Exception):
+    """Base class of every error that lingua2 raises on purpose."""
+
+
+class OptionError(Lingua2Error, ValueError):
+    """An option has a value that is not allowed, or two options exclude each other."""
+
+
+class InputError(Lingua2Error, TypeError):
+    """The texts to compress are not a sequence of strings."""
+
+
+class ModelLoadError(Lingua2Error, OSError):
+    """A checkpoint is missing, broken, or not a two-label token classifier."""
+
+
+class TokenCounterError(Lingua2Error, ValueError):
+    """A token counter is unknown, unreachable offline, or returned something else than a count."""
+
+
+class BudgetWarning(UserWarning):
+    """Forced text did not fit into the budget; the budget held and the result says what went."""

@@ -1,0 +1,238 @@
+"""Loads a token-classification checkpoint and checks that it is one.
+
+Everything that depends on the checkpoint (special tokens, padding, maximum length, the keep
+label) is read from its tokenizer and config, never guessed from its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModelLoadError
+from .options import ModelOptions
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "load_checkpoint"]
+
+DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
+KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
+DROP_NAMES = {"drop", "dropped", "discard", "delete", "deleted", "remove", "removed", "exclude"}
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded classifier and what its tokenizer and config say about it."""
+
+    name: str
+    tokenizer: PreTrainedTokenizerBase
+    pieces: Tokenizer
+    """The tokenizer's Rust core, without truncation or padding: safe from many threads."""
+    model: PreTrainedModel
+    keep_label: int
+    pad_token_id: int
+    prefix: tuple[int, ...]
+    """Special tokens before a window."""
+    suffix: tuple[int, ...]
+    """Special tokens after a window."""
+    max_length: int
+    """Longest window in tokens, special tokens included."""
+
+
+def load_checkpoint(options: ModelOptions) -> Checkpoint:
+    """Load tokenizer and weights for ``options``.
+
+    Weights are read from safetensors only. A local directory is read without network; a hub id is
+    fetched by ``huggingface_hub``, which honours ``HF_HUB_OFFLINE`` and the local cache.
+
+    Raises:
+        ModelLoadError: The checkpoint is missing, broken, has another number of labels than two,
+            has no fast tokenizer, or its weights do not fit its config.
+    """
+    source, kwargs = _locate(options)
+    name = str(source)
+    with _explained(name):
+        config = _load_config(name, kwargs)
+        tokenizer = _load_tokenizer(name, kwargs)
+        prefix, suffix, pieces = _special_tokens(name, tokenizer)
+        model = _load_model(name, config, options.device_map, kwargs)
+    pad = tokenizer.pad_token_id
+    return Checkpoint(
+        name=name,
+        tokenizer=tokenizer,
+        pieces=pieces,
+        model=model,
+        keep_label=_keep_label(config.id2label),
+        pad_token_id=int(pad) if pad is not None else 0,
+        prefix=prefix,
+        suffix=suffix,
+        max_length=_max_length(tokenizer, config, model, options.max_length),
+    )
+
+
+def _locate(options: ModelOptions) -> tuple[Path | str, dict[str, Any]]:
+    kwargs: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
+    if options.model_name is None:
+        return DEFAULT_MODEL, {**kwargs, "local_files_only": True}
+    path = Path(options.model_name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelLoadError(
+                f"model_name={str(options.model_name)!r} is a directory without config.json; give "
+                "a directory that save_pretrained() of model and tokenizer wrote"
+            )
+        return path, {**kwargs, "local_files_only": True}
+    name = str(options.model_name)
+    looks_like_path = isinstance(options.model_name, Path) or not _HUB_ID.fullmatch(name)
+    if looks_like_path or name.startswith(".") or path.exists():
+        raise ModelLoadError(
+            f"model_name={name!r}: no such directory; give a local directory with config.json, "
+            "a hub id such as 'org/model', or None for the embedded model"
+        )
+    return name, kwargs
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelLoadError:
+        raise
+    # transformers reports a broken checkpoint with whatever its layers happen to raise.
+    except Exception as error:
+        where = "directory" if Path(name).is_dir() else "hub model"
+        raise ModelLoadError(
+            f"cannot load the {where} {name!r}: {type(error).__name__}: {_first_line(error)}. "
+            "Needed: config.json, a fast tokenizer (tokenizer.json) and model.safetensors of a "
+            "token classifier with two labels"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def _load_config(name: str, kwargs: dict[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(name, **kwargs)
+    if config.num_labels != 2:
+        raise ModelLoadError(
+            f"{name!r} has {config.num_labels} labels {list(config.id2label.values())}; a "
+            "compressor needs a token classifier with exactly two labels (drop, keep)"
+        )
+    return config
+
+
+def _load_tokenizer(name: str, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, **kwargs)
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelLoadError(
+            f"{name!r} has only the slow tokenizer {type(tokenizer).__name__}; character offsets "
+            "need a fast one: save the checkpoint with a tokenizer.json"
+        )
+    return tokenizer
+
+
+def _special_tokens(
+    name: str, tokenizer: PreTrainedTokenizerBase
+) -> tuple[tuple[int, ...], tuple[int, ...], Tokenizer]:
+    from tokenizers import Tokenizer
+
+    # A copy: transformers switches truncation and padding of its own one on and off per call,
+    # which cuts texts and is what "Already borrowed" comes from when threads share it.
+    pieces = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # type: ignore[attr-defined]
+    pieces.no_truncation()
+    pieces.no_padding()
+    # The post-processor is opaque, so see what it puts around a probe.
+    inner = pieces.encode("a", add_special_tokens=False).ids
+    outer = pieces.encode("a", add_special_tokens=True).ids
+    for start in range(len(outer) - len(inner) + 1):
+        if inner and outer[start : start + len(inner)] == inner:
+            return tuple(outer[:start]), tuple(outer[start + len(inner) :]), pieces
+    raise ModelLoadError(f"{name!r}: the tokenizer yields no tokens for the text 'a'")
+
+
+def _load_model(name: str, config: Any, device_map: str, kwargs: dict[str, Any]) -> Any:
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    device = device_map
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch_device = torch.device(device)
+    except RuntimeError as error:
+        raise ModelLoadError(
+            f"device_map={device_map!r} is not a torch device; use 'auto', 'cpu', 'cuda', 'cuda:0' "
+            "or 'mps'"
+        ) from error
+    with _quiet_loading():
+        model, info = AutoModelForTokenClassification.from_pretrained(
+            name,
+            config=config,
+            use_safetensors=True,
+            output_loading_info=True,
+            **kwargs,
+        )
+    misfit = {key: sorted(map(str, info[key])) for key in ("missing_keys", "mismatched_keys")}
+    for key, names in misfit.items():
+        if names:
+            raise ModelLoadError(
+                f"the weights of {name!r} do not fit its config: {key.replace('_', ' ')} "
+                f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}; is it a trained "
+                "token-classification checkpoint?"
+            )
+    # fp16 on disk, fp32 in memory: CPUs have no fast fp16.
+    return model.float().to(torch_device).eval()
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    from transformers.utils import logging as hf_logging
+
+    # A progress bar for 45 MB and a table of keys that we turn into an error ourselves are noise.
+    shown, level = hf_logging.is_progress_bar_enabled(), hf_logging.get_verbosity()
+    hf_logging.disable_progress_bar()
+    hf_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if shown:
+            hf_logging.enable_progress_bar()
+
+
+def _keep_label(id2label: dict[int, str]) -> int:
+    for index, label in id2label.items():
+        if str(label).lower() in KEEP_NAMES:
+            return int(index)
+    for index, label in id2label.items():
+        if str(label).lower() in DROP_NAMES:
+            return 1 - int(index)
+    return 1
+
+
+def _max_length(tokenizer: Any, config: Any, model: Any, wanted: int) -> int:
+    limits = [wanted, int(tokenizer.model_max_length)]
+    if isinstance(positions := getattr(config, "max_position_embeddings", None), int):
+        limits.append(positions)
+    # RoBERTa-like models number positions from behind the padding index, so their table of 514
+    # holds 512 tokens.
+    limits += [
+        module.num_embeddings - module.padding_idx - 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return min(limits)
+

@@ -1,0 +1,222 @@
+"""Every user-facing option, once.
+
+``Compressor``, the LangChain compressor and the LlamaIndex postprocessor all take their options
+from the two models here, so a name, a default or a limit is written in exactly one place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    model_validator,
+)
+from typing_extensions import Self
+
+from .errors import OptionError
+
+__all__ = ["BUDGET_OPTIONS", "CompressionOptions", "ModelOptions", "OptionOverrides"]
+
+BUDGET_OPTIONS = ("target_token", "rate", "threshold")
+"""Exactly one of these says how much is kept."""
+
+
+def _no_bool(value: Any) -> Any:
+    # True is an int in Python; `rate=True` is a slip, not a rate of 1.
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got {value!r}")  # noqa: TRY004 - pydantic wants it
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - pydantic turns ValueError into its own error
+            f"expected a list of strings, got the single string {value!r}; write [{value!r}]"
+        )
+    return value
+
+
+M = TypeVar("M", bound=BaseModel)
+Number = BeforeValidator(_no_bool)
+TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
+
+
+class ModelOptions(BaseModel):
+    """Which checkpoint scores the words, and where it runs."""
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
+    )
+
+    model_name: str | Path | None = None
+    """A local directory or a Hugging Face hub id; ``None`` is the embedded model (no network)."""
+
+    device_map: str = "auto"
+    """A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` is CUDA where there is one."""
+
+    trust_remote_code: bool = False
+    """Run Python code that comes with a hub checkpoint. Off: such checkpoints are refused."""
+
+    max_length: Annotated[int, Number, Field(ge=8)] = 512
+    """Longest window in model tokens, special tokens included; capped by the model's own limit."""
+
+    max_batch_tokens: Annotated[int, Number, Field(ge=1)] | None = None
+    """Padded tokens of one forward pass; ``None`` takes what was measured best for the device."""
+
+
+class CompressionOptions(BaseModel):
+    """How much is kept, and what is kept come what may.
+
+    Option names follow llmlingua where it has one.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
+    )
+
+    target_token: Annotated[int, Number, Field(ge=1)] | None = None
+    """Hard upper bound, in the reader's tokens, on everything the call returns together."""
+
+    rate: Annotated[float, Number, Field(gt=0, le=1)] | None = None
+    """Hard upper bound as a share of the reader's tokens of the input, in (0, 1]."""
+
+    threshold: Annotated[float, Number, Field(ge=0, le=1)] | None = None
+    """Keep every word whose probability is at least this, whatever that costs, in [0, 1]."""
+
+    token_counter: TokenCounterSpec = "cl100k_base"
+    """The reader's tokenizer: a tiktoken encoding or model name, a Hugging Face tokenizer, or a
+    callable that returns the number of tokens (or the tokens) of a string."""
+
+    document_separator: str = "\n\n"
+    """What will stand between two texts in the prompt; it counts towards the budget."""
+
+    allocation: Literal["global", "uniform"] = "global"
+    """``"global"`` ranks the words of all texts together; ``"uniform"`` gives every text the same
+    share of its own length."""
+
+    force_tokens: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    """Words, phrases or punctuation marks that are kept wherever they stand as whole units;
+    a newline keeps line breaks as they were."""
+
+    force_reserve_digit: bool = False
+    """Keep every word that contains a digit."""
+
+    drop_consecutive: bool = False
+    """Drop a force token that would directly follow an equal one in the output."""
+
+    token_to_word: Literal["mean", "first"] = "mean"
+    """A word's probability is the mean of its tokens' or that of its first token."""
+
+    use_context_level_filter: bool = False
+    """Drop whole texts with a low mean probability first, then words (coarse to fine)."""
+
+    target_context: Annotated[int, Number, Field(ge=1)] | None = None
+    """Context-level filter: how many texts stay."""
+
+    context_level_rate: Annotated[float, Number, Field(gt=0, le=1)] | None = None
+    """Context-level filter: which share of the texts stays, in (0, 1]."""
+
+    context_level_target_token: Annotated[int, Number, Field(ge=1)] | None = None
+    """Context-level filter: how many of the reader's tokens the texts that stay may have."""
+
+    force_context_ids: tuple[Annotated[int, Number, Field(ge=0)], ...] = ()
+    """Context-level filter: positions of texts that stay in any case."""
+
+    return_word_label: bool = False
+    """Score every word even where nothing has to go, so that ``result.word_labels`` is filled."""
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        given = {name: getattr(self, name) for name in BUDGET_OPTIONS}
+        given = {name: value for name, value in given.items() if value is not None}
+        if len(given) != 1:
+            got = ", ".join(f"{k}={v}" for k, v in given.items()) or "none of them"
+            raise ValueError(
+                "give exactly one of target_token (a number of tokens), rate (a share in (0, 1]) "
+                f"and threshold (a probability in [0, 1]); got {got}"
+            )
+        if "" in self.force_tokens:
+            raise ValueError("force_tokens must not contain the empty string")
+        self._check_context_level()
+        return self
+
+    def _check_context_level(self) -> None:
+        names = ("target_context", "context_level_rate", "context_level_target_token")
+        given = [name for name in names if getattr(self, name) is not None]
+        extra = [*given, *(["force_context_ids"] if self.force_context_ids else [])]
+        if extra and not self.use_context_level_filter:
+            raise ValueError(
+                f"{' and '.join(extra)} need(s) use_context_level_filter=True; it is off"
+            )
+        if len(given) > 1:
+            raise ValueError(f"give at most one of {', '.join(names)}; got {' and '.join(given)}")
+        if self.use_context_level_filter and not given and self.threshold is not None:
+            raise ValueError(
+                "use_context_level_filter with threshold needs one of " + ", ".join(names)
+            )
+
+    @classmethod
+    def resolve(cls, base: dict[str, Any], overrides: dict[str, Any]) -> Self:
+        """Options from ``base``, with ``overrides`` laid over them.
+
+        A budget among the overrides replaces the one in ``base`` instead of clashing with it.
+
+        Raises:
+            OptionError: An option is unknown, out of range, or excludes another one.
+        """
+        if any(overrides.get(name) is not None for name in BUDGET_OPTIONS):
+            base = {k: v for k, v in base.items() if k not in BUDGET_OPTIONS}
+        return validated(cls, {**base, **overrides})
+
+
+class OptionOverrides(TypedDict, total=False):
+    """The fields of `CompressionOptions` as keyword arguments."""
+
+    target_token: int | None
+    rate: float | None
+    threshold: float | None
+    token_counter: Any
+    document_separator: str
+    allocation: Literal["global", "uniform"]
+    force_tokens: tuple[str, ...] | list[str]
+    force_reserve_digit: bool
+    drop_consecutive: bool
+    token_to_word: Literal["mean", "first"]
+    use_context_level_filter: bool
+    target_context: int | None
+    context_level_rate: float | None
+    context_level_target_token: int | None
+    force_context_ids: tuple[int, ...] | list[int]
+    return_word_label: bool
+
+
+def validated(model: type[M], values: dict[str, Any]) -> M:
+    """``model(**values)`` with an error that reads like a sentence.
+
+    Raises:
+        OptionError: A value is not allowed or a name is unknown.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        lines = [_sentence(item, model) for item in error.errors()]
+        raise OptionError("; ".join(lines)) from error
+
+
+def _sentence(item: Any, model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, model.model_fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(model.model_fields)}"
+        return f"unknown option {name!r}; {hint}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}, got {item['input']!r}" if name else message
