@@ -6,6 +6,8 @@ label) is read from its tokenizer and config, never guessed from its name.
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "load_checkpoint"]
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "check_source", "load_checkpoint"]
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
@@ -78,6 +80,31 @@ def load_checkpoint(options: ModelOptions) -> Checkpoint:
     )
 
 
+def check_source(options: ModelOptions) -> None:
+    """Find what is wrong with ``options.model_name`` without importing torch or using the network.
+
+    Raises:
+        ModelLoadError: There is no such directory, or it holds no checkpoint that can be loaded.
+    """
+    source, _ = _locate(options)
+    if not isinstance(source, Path):
+        return
+    try:
+        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"{str(source / 'config.json')!r} cannot be read: {error}") from error
+    labels = config.get("id2label") if isinstance(config, dict) else None
+    if isinstance(labels, dict):
+        _check_labels(str(source), list(labels.values()))
+    if not any(source.glob("*.safetensors")):
+        others = sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".h5"))
+        found = f"; {', '.join(others)} is not read, since pickles can run code" if others else ""
+        raise ModelLoadError(
+            f"{str(source)!r} has no model.safetensors{found}; write one with "
+            "model.save_pretrained(directory)"
+        )
+
+
 def _locate(options: ModelOptions) -> tuple[Path | str, dict[str, Any]]:
     kwargs: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
     if options.model_name is None:
@@ -124,12 +151,16 @@ def _load_config(name: str, kwargs: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(name, **kwargs)
-    if config.num_labels != 2:
-        raise ModelLoadError(
-            f"{name!r} has {config.num_labels} labels {list(config.id2label.values())}; a "
-            "compressor needs a token classifier with exactly two labels (drop, keep)"
-        )
+    _check_labels(name, list(config.id2label.values()))
     return config
+
+
+def _check_labels(name: str, labels: list[str]) -> None:
+    if len(labels) != 2:
+        raise ModelLoadError(
+            f"{name!r} has {len(labels)} labels {labels[:8]}; a compressor needs a token "
+            "classifier with exactly two labels (drop, keep)"
+        )
 
 
 def _load_tokenizer(name: str, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
@@ -151,7 +182,7 @@ def _special_tokens(
 
     # A copy: transformers switches truncation and padding of its own one on and off per call,
     # which cuts texts and is what "Already borrowed" comes from when threads share it.
-    pieces = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # type: ignore[attr-defined]
+    pieces = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     pieces.no_truncation()
     pieces.no_padding()
     # The post-processor is opaque, so see what it puts around a probe.
@@ -203,14 +234,14 @@ def _quiet_loading() -> Iterator[None]:
 
     # A progress bar for 45 MB and a table of keys that we turn into an error ourselves are noise.
     shown, level = hf_logging.is_progress_bar_enabled(), hf_logging.get_verbosity()
-    hf_logging.disable_progress_bar()
-    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hf_logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
         hf_logging.set_verbosity(level)
         if shown:
-            hf_logging.enable_progress_bar()
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _keep_label(id2label: dict[int, str]) -> int:
@@ -235,4 +266,3 @@ def _max_length(tokenizer: Any, config: Any, model: Any, wanted: int) -> int:
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
     ]
     return min(limits)
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, Self, TypedDict, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from typing_extensions import Self
 
 from .errors import OptionError
 
@@ -33,13 +32,13 @@ BUDGET_OPTIONS = ("target_token", "rate", "threshold")
 def _no_bool(value: Any) -> Any:
     # True is an int in Python; `rate=True` is a slip, not a rate of 1.
     if isinstance(value, bool):
-        raise ValueError(f"expected a number, got {value!r}")  # noqa: TRY004 - pydantic wants it
+        raise ValueError(f"expected a number, got {value!r}")
     return value
 
 
 def _as_tuple(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - pydantic turns ValueError into its own error
+        raise ValueError(
             f"expected a list of strings, got the single string {value!r}; write [{value!r}]"
         )
     return value

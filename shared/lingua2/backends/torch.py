@@ -81,7 +81,7 @@ class TorchBackend:
         # Without padding there is nothing to mask, and attention without a mask is faster.
         padded = len(windows[-1]) < longest
         device = self._model.device
-        logits = self._model(
+        logits: torch.Tensor = self._model(
             input_ids=ids.to(device), attention_mask=mask.to(device) if padded else None
         ).logits
         return logits.float().softmax(dim=-1)[..., self._keep_label].cpu()

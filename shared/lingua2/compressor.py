@@ -1,0 +1,411 @@
+"""The compressor: scores words, ranks them, and keeps what the budget holds."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import Unpack
+
+from .backends import FloatArray
+from .budget import Frame, Prompt, fill_budget
+from .counting import TokenCounter, resolve_token_counter
+from .encoder import Encoder, ScoredText
+from .errors import BudgetWarning, InputError
+from .loading import check_source, load_checkpoint
+from .options import BUDGET_OPTIONS, CompressionOptions, ModelOptions, OptionOverrides, validated
+from .rendering import Layout
+from .result import CompressionResult, DroppedForced
+from .selection import (
+    BoolArray,
+    context_filter,
+    digit_units,
+    drop_consecutive,
+    force_ids,
+    ranking,
+    spread,
+)
+from .text import IntArray
+
+__all__ = ["Compressor"]
+
+
+class Compressor:
+    """Compresses texts to a hard token budget (LLMLingua-2, Pan et al. 2024).
+
+    A bidirectional encoder gives every word a probability of being kept; the words of all texts
+    are ranked together and the best stay, verbatim and in order, as far as the budget reaches.
+
+    One compressor may be used from many threads. Weights are loaded at the first call that needs
+    them, or by `load`.
+    """
+
+    def __init__(
+        self,
+        model_name: str | Path | None = None,
+        *,
+        device_map: str = "auto",
+        trust_remote_code: bool = False,
+        max_length: int = 512,
+        max_batch_tokens: int | None = None,
+        **options: Unpack[OptionOverrides],
+    ) -> None:
+        """Choose the checkpoint and, optionally, defaults for `compress`.
+
+        Args:
+            model_name: A local directory or a Hugging Face hub id of a token classifier with two
+                labels; None is the embedded model, which needs no network.
+            device_map: A torch device ("cpu", "cuda:0"); "auto" is CUDA where there is one.
+            trust_remote_code: Run Python code that comes with a hub checkpoint.
+            max_length: Longest window in model tokens.
+            max_batch_tokens: Padded tokens of one forward pass; None chooses by device.
+            **options: Defaults for the options of `compress`.
+
+        Raises:
+            OptionError: An option is unknown or has a value that is not allowed.
+            ModelLoadError: ``model_name`` is no directory with a checkpoint and no hub id. What
+                only reading the weights shows is raised by `load` or the first call.
+        """
+        self._model_options = validated(
+            ModelOptions,
+            {
+                "model_name": model_name,
+                "device_map": device_map,
+                "trust_remote_code": trust_remote_code,
+                "max_length": max_length,
+                "max_batch_tokens": max_batch_tokens,
+            },
+        )
+        check_source(self._model_options)
+        self._defaults: dict[str, Any] = dict(options)
+        # A budget may come with the call; everything else can be checked now.
+        has_budget = any(self._defaults.get(name) is not None for name in BUDGET_OPTIONS)
+        CompressionOptions.resolve({} if has_budget else {"rate": 1.0}, self._defaults)
+        self._encoder: Encoder | None = None
+        self._counters: dict[int, tuple[Any, TokenCounter]] = {}
+        self._lock = threading.Lock()
+
+    def load(self) -> Compressor:
+        """Load tokenizer and weights now instead of at the first call that needs them.
+
+        Raises:
+            ModelLoadError: The checkpoint is missing, broken, has another number of labels than
+                two, has no fast tokenizer, or its weights do not fit its config.
+        """
+        self._loaded_encoder()
+        return self
+
+    def score(self, texts: Iterable[str]) -> list[ScoredText]:
+        """Keep probabilities of the units of every text, whatever the budget.
+
+        Raises:
+            InputError: ``texts`` is not a sequence of strings.
+            ModelLoadError: See `load`.
+        """
+        return self._loaded_encoder().score(_checked(texts))
+
+    def compress(
+        self,
+        texts: Iterable[str],
+        *,
+        query: str | None = None,
+        frames: Sequence[Frame] | None = None,
+        keep_empty: bool = False,
+        **options: Unpack[OptionOverrides],
+    ) -> CompressionResult:
+        """Compress ``texts`` together to one budget.
+
+        Exactly one of ``target_token``, ``rate`` and ``threshold`` says how much is kept, here or
+        in the constructor. A set that fits comes back unchanged, without running the model.
+
+        Args:
+            texts: The texts, in the order in which the reader will see them.
+            query: The question; not used by the compression yet.
+            frames: What the reader sees directly before and after each text, such as a title from
+                a prompt template; it counts towards the budget where the text is not empty.
+            keep_empty: Texts of which nothing was kept still show their frame and separator, and
+                these count.
+            **options: The fields of `CompressionOptions`.
+
+        Returns:
+            The texts, in number and order as given, with the characters they came from.
+
+        Raises:
+            OptionError: Options are out of range or exclude each other.
+            InputError: ``texts`` is not a sequence of strings, or ``frames`` does not fit it.
+            TokenCounterError: ``token_counter`` is unknown or does not count.
+            ModelLoadError: See `load`.
+
+        Warns:
+            BudgetWarning: Forced units did not fit into the budget.
+        """
+        sources = _checked(texts)
+        if query is not None and not isinstance(query, str):
+            raise InputError(f"query must be a string or None, got {type(query).__name__}")
+        resolved = CompressionOptions.resolve(self._defaults, dict(options))
+        around = _checked_frames(frames, len(sources))
+        count = self._counter(resolved.token_counter)
+        job = _Job(sources, around, keep_empty, resolved, count)
+        if job.fits() and not resolved.return_word_label:
+            return job.unchanged()
+        result = job.finish(self._loaded_encoder().score(sources))
+        if result.dropped_forced:
+            _warn_dropped(result)
+        return result
+
+    async def acompress(
+        self,
+        texts: Iterable[str],
+        *,
+        query: str | None = None,
+        frames: Sequence[Frame] | None = None,
+        keep_empty: bool = False,
+        **options: Unpack[OptionOverrides],
+    ) -> CompressionResult:
+        """`compress` in a worker thread, so that the event loop stays free."""
+        call = partial(
+            self.compress, texts, query=query, frames=frames, keep_empty=keep_empty, **options
+        )
+        return await asyncio.to_thread(call)
+
+    def _loaded_encoder(self) -> Encoder:
+        if self._encoder is None:
+            with self._lock:
+                if self._encoder is None:
+                    self._encoder = _build_encoder(self._model_options)
+        return self._encoder
+
+    def _counter(self, spec: Any) -> TokenCounter:
+        # Copying a large Hugging Face tokenizer takes longer than compressing ten chunks.
+        if (known := self._counters.get(id(spec))) is not None:
+            return known[1]
+        counter = resolve_token_counter(spec)
+        with self._lock:
+            if len(self._counters) >= 16:
+                self._counters.clear()
+            # Holding the spec keeps its id from being given to another object.
+            self._counters[id(spec)] = (spec, counter)
+        return counter
+
+
+class _Job:
+    """One call: the texts, what the reader sees around them, and what may be kept."""
+
+    def __init__(
+        self,
+        sources: list[str],
+        frames: Sequence[Frame],
+        keep_empty: bool,
+        options: CompressionOptions,
+        count: TokenCounter,
+    ) -> None:
+        self.sources = sources
+        self.frames = frames
+        self.keep_empty = keep_empty
+        self.options = options
+        self.count = count
+        self.original_tokens = count(self._prompt([]).join(sources))
+        self.budget = self._budget()
+
+    def fits(self) -> bool:
+        """Whether everything can stay, with nothing that could still have to go."""
+        if self.options.use_context_level_filter or self.budget is None:
+            return False
+        return self.original_tokens <= self.budget
+
+    def unchanged(self) -> CompressionResult:
+        spans = [[(0, len(text))] if text else [] for text in self.sources]
+        return self._result(list(self.sources), spans, self.original_tokens)
+
+    def finish(self, scored: list[ScoredText]) -> CompressionResult:
+        """Rank the scored units and keep what the budget holds."""
+        options = self.options
+        breaks = not options.drop_consecutive and any(
+            "\n" in t for t in options.force_tokens if not t.strip()
+        )
+        layouts = [Layout(s.text, s.units, keep_breaks=breaks) for s in scored]
+        prompt = self._prompt(layouts)
+        values = _joined([s.probabilities(options.token_to_word) for s in scored], np.float32)
+        ids = _joined([force_ids(layout, options.force_tokens) for layout in layouts], np.int64)
+        forced: BoolArray = ids != -1
+        if options.force_reserve_digit:
+            forced |= _joined([digit_units(layout) for layout in layouts], np.bool_)
+        stay = self._context_filter(scored)
+        candidates = stay[prompt.document]
+        if self.fits():
+            kept, used = np.arange(len(values)), self.original_tokens
+        elif self.budget is None:
+            kept = np.flatnonzero(candidates & (forced | (values >= options.threshold)))
+            kept = (
+                drop_consecutive(kept, ids, prompt.document) if options.drop_consecutive else kept
+            )
+            used = self.count(prompt.render(kept))
+        else:
+            kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
+        lost = forced & candidates
+        lost[kept] = False
+        if options.drop_consecutive:
+            lost &= ids < 0
+        per_text = prompt.split(kept)
+        rendered = [layout.render(own) for layout, own in zip(layouts, per_text, strict=True)]
+        return self._result(
+            [text for text, _ in rendered],
+            [spans for _, spans in rendered],
+            used,
+            _dropped(layouts, prompt.split(np.flatnonzero(lost))),
+            scored,
+            per_text,
+        )
+
+    def _fill(
+        self,
+        prompt: Prompt,
+        budget: int,
+        values: FloatArray,
+        forced: BoolArray,
+        ids: IntArray,
+        candidates: BoolArray,
+    ) -> tuple[IntArray, int]:
+        options, document = self.options, prompt.document
+        if options.allocation == "uniform":
+            costs = np.array(
+                [
+                    self.count(" " + layout.unit(i))
+                    for layout in prompt.layouts
+                    for i in range(len(layout))
+                ],
+                dtype=np.float32,
+            )
+            values = spread(values, forced, costs, document)
+        order = ranking(values, forced)
+        order = order[candidates[order]]
+        if not options.drop_consecutive:
+            return fill_budget(prompt, order, budget, self.count)
+
+        def allowed(unit: int, left: int, right: int) -> bool:
+            token = ids[unit]
+            return token < 0 or not any(i >= 0 and ids[i] == token for i in (left, right))
+
+        return fill_budget(
+            prompt,
+            order,
+            budget,
+            self.count,
+            clean=lambda kept: drop_consecutive(kept, ids, document),
+            allowed=allowed,
+        )
+
+    def _context_filter(self, scored: list[ScoredText]) -> BoolArray:
+        if not self.options.use_context_level_filter:
+            return np.ones(len(scored), dtype=bool)
+        means = np.array(
+            [
+                s.probabilities(self.options.token_to_word).mean() if len(s.units) else 0.0
+                for s in scored
+            ],
+            dtype=np.float32,
+        )
+        return context_filter(self.sources, means, self.options, self.budget, self.count)
+
+    def _prompt(self, layouts: list[Layout]) -> Prompt:
+        return Prompt(layouts, self.frames, self.options.document_separator, self.keep_empty)
+
+    def _budget(self) -> int | None:
+        if self.options.rate is not None:
+            # 0.29 * 100 is 28.999999999999996 in floating point.
+            return math.floor(self.options.rate * self.original_tokens + 1e-9)
+        return self.options.target_token
+
+    def _result(
+        self,
+        texts: list[str],
+        spans: list[list[tuple[int, int]]],
+        used: int,
+        lost: tuple[DroppedForced, ...] = (),
+        scored: list[ScoredText] | None = None,
+        kept: list[IntArray] | None = None,
+    ) -> CompressionResult:
+        return CompressionResult(
+            texts=texts,
+            spans=spans,
+            original_tokens=self.original_tokens,
+            compressed_tokens=used,
+            budget=self.budget,
+            separator=self.options.document_separator,
+            sources=self.sources,
+            frames=self.frames,
+            dropped_forced=lost,
+            _keep_empty=self.keep_empty,
+            _scored=scored,
+            _kept=kept,
+            _pooling=self.options.token_to_word,
+        )
+
+
+def _build_encoder(options: ModelOptions) -> Encoder:
+    from .backends.torch import TorchBackend
+
+    checkpoint = load_checkpoint(options)
+    backend = TorchBackend(
+        checkpoint.model,
+        keep_label=checkpoint.keep_label,
+        pad_token_id=checkpoint.pad_token_id,
+        max_batch_tokens=options.max_batch_tokens,
+    )
+    return Encoder(checkpoint, backend)
+
+
+def _checked(texts: Any) -> list[str]:
+    if isinstance(texts, (str, bytes)):
+        raise InputError(
+            f"texts is one {type(texts).__name__}, not a list of strings; write [text] to compress "
+            "a single text"
+        )
+    if isinstance(texts, (Mapping, set, frozenset)) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of strings, got {type(texts).__name__}")
+    checked = list(texts)
+    for i, text in enumerate(checked):
+        if not isinstance(text, str):
+            hint = "; pass its page_content" if hasattr(text, "page_content") else ""
+            raise InputError(
+                f"texts[{i}] is a {type(text).__name__}; every text must be a string{hint}"
+            )
+    return checked
+
+
+def _checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]:
+    if frames is None:
+        return [("", "")] * size
+    if len(frames) != size:
+        raise InputError(f"frames has {len(frames)} entries for {size} texts; give one per text")
+    return frames
+
+
+def _joined(parts: list[Any], dtype: Any) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
+
+
+def _dropped(layouts: list[Layout], lost: list[IntArray]) -> tuple[DroppedForced, ...]:
+    return tuple(
+        DroppedForced(number, layout.starts[i], layout.ends[i], layout.unit(i))
+        for number, (layout, units) in enumerate(zip(layouts, lost, strict=True))
+        for i in units.tolist()
+    )
+
+
+def _warn_dropped(result: CompressionResult) -> None:
+    words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
+    more = "" if len(result.dropped_forced) <= 5 else ", …"
+    warnings.warn(
+        f"the budget of {result.budget} tokens cannot hold all forced words: "
+        f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists them",
+        BudgetWarning,
+        stacklevel=3,
+    )

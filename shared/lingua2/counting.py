@@ -1,0 +1,177 @@
+"""Counts the reader's tokens.
+
+The budget is a promise in the tokens that the generator reads and bills, so its own tokenizer
+counts: a tiktoken encoding or model name, a Hugging Face tokenizer, or any callable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import lzma
+from collections.abc import Callable, Sized
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tiktoken
+
+from .errors import TokenCounterError
+
+__all__ = ["TokenCounter", "bundled_encodings", "resolve_token_counter", "tiktoken_encoding"]
+
+TokenCounter = Callable[[str], int]
+"""Number of tokens of a text."""
+
+_ENCODINGS = Path(__file__).parent / "encodings"
+# tiktoken keeps these inside functions that also download the vocabulary; a test compares them.
+_PATTERNS = {
+    "cl100k_base": (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
+        r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+    "o200k_base": (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+}
+
+# The same vocabulary and pattern, with other special tokens, which are never used here.
+_SAME_RANKS = {"o200k_harmony": "o200k_base"}
+
+
+def bundled_encodings() -> tuple[str, ...]:
+    """Names of the tiktoken encodings that ship with lingua2 and never need network."""
+    return (*_PATTERNS, *_SAME_RANKS)
+
+
+@cache
+def tiktoken_encoding(name: str) -> tiktoken.Encoding:
+    """The tiktoken encoding ``name``, from the bundled vocabulary where there is one.
+
+    Text that spells a special token, such as ``<|endoftext|>``, is meant to be counted with
+    ``encode_ordinary``: a retrieved chunk must not be able to end the prompt.
+
+    Args:
+        name: An encoding ("cl100k_base") or a model that tiktoken knows ("gpt-4o").
+
+    Raises:
+        TokenCounterError: The name is unknown, or its vocabulary is neither bundled nor in
+            tiktoken's cache and cannot be fetched.
+    """
+    known = tiktoken.list_encoding_names()
+    encoding = name
+    if name not in known and name not in _PATTERNS:
+        try:
+            encoding = tiktoken.encoding_name_for_model(name)
+        except KeyError:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise TokenCounterError(
+                f"token_counter={name!r} is no tiktoken encoding or model; {hint}Encodings: "
+                f"{', '.join(sorted(known))}; models: 'gpt-4o', 'gpt-4', … For another reader "
+                "pass its Hugging Face tokenizer or a callable that counts tokens"
+            ) from None
+    encoding = _SAME_RANKS.get(encoding, encoding)
+    if encoding in _PATTERNS:
+        return tiktoken.Encoding(
+            encoding,
+            pat_str=_PATTERNS[encoding],
+            mergeable_ranks=_bundled_ranks(encoding),
+            special_tokens={},
+        )
+    try:
+        return tiktoken.get_encoding(encoding)
+    # requests is only one of the ways in which tiktoken's fetch fails.
+    except Exception as error:
+        raise TokenCounterError(
+            f"token_counter={name!r}: tiktoken could not load {encoding!r} "
+            f"({type(error).__name__}); it is not bundled (bundled: "
+            f"{', '.join(bundled_encodings())}). Connect once so that tiktoken can fetch it, set "
+            "TIKTOKEN_CACHE_DIR to a folder that holds it, or pass a callable"
+        ) from error
+
+
+def _bundled_ranks(name: str) -> dict[bytes, int]:
+    data = lzma.decompress((_ENCODINGS / f"{name}.xz").read_bytes())
+    size = int.from_bytes(data[:4], "big")
+    ranks: dict[bytes, int] = {}
+    start = 4 + size
+    for rank in range(size):
+        end = start + data[4 + rank]
+        ranks[data[start:end]] = rank
+        start = end
+    return ranks
+
+
+def resolve_token_counter(spec: Any) -> TokenCounter:
+    """Turn what the user gave as ``token_counter`` into a function from text to token count.
+
+    Args:
+        spec: A tiktoken encoding or model name, a ``tiktoken.Encoding``, a Hugging Face tokenizer
+            (of ``transformers`` or ``tokenizers``), or a callable that returns the number of
+            tokens or the tokens themselves.
+
+    Raises:
+        TokenCounterError: ``spec`` is none of these, or the name cannot be resolved.
+    """
+    if isinstance(spec, str):
+        spec = tiktoken_encoding(spec)
+    if isinstance(spec, tiktoken.Encoding):
+        # A lone surrogate is U+FFFD to tiktoken as well; `well_formed` spares it the exception.
+        return lambda text: len(spec.encode_ordinary(well_formed(text)))
+    if (pieces := getattr(spec, "backend_tokenizer", None)) is not None:
+        return _count_pieces(pieces)
+    if type(spec).__module__.split(".")[0] == "tokenizers" and hasattr(spec, "encode_batch"):
+        return _count_pieces(spec)
+    if hasattr(spec, "tokenize") and hasattr(spec, "convert_tokens_to_ids"):
+        return lambda text: len(spec.tokenize(well_formed(text)))
+    if callable(spec):
+        return _count_with(spec)
+    raise TokenCounterError(
+        f"token_counter={spec!r} is a {type(spec).__name__}; give a tiktoken encoding or model "
+        "name, a Hugging Face tokenizer, or a callable that counts the tokens of a string"
+    )
+
+
+def well_formed(text: str) -> str:
+    """``text`` with every lone surrogate replaced by U+FFFD, so that it can be encoded.
+
+    Lengths and offsets stay as they are.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def _count_pieces(tokenizer: Any) -> TokenCounter:
+    from tokenizers import Tokenizer
+
+    # A copy without truncation: a tokenizer saved with max_length=512 would count 512 for a book.
+    pieces = Tokenizer.from_str(tokenizer.to_str())
+    pieces.no_truncation()
+    pieces.no_padding()
+    return lambda text: len(pieces.encode(well_formed(text), add_special_tokens=False).ids)
+
+
+def _count_with(function: Callable[[str], Any]) -> TokenCounter:
+    def count(text: str) -> int:
+        value = function(text)
+        if isinstance(value, Sized):
+            return len(value)
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if isinstance(value, bool) or number < 0 or number != value:
+            raise TokenCounterError(
+                f"the token_counter {function!r} returned {value!r} for a text of {len(text)} "
+                "characters; it must return the number of tokens (an int >= 0) or the tokens"
+            )
+        return number
+
+    return count
