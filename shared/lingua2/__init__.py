@@ -17,6 +17,8 @@ from .errors import (
 from .options import CompressionOptions, ModelOptions
 from .result import CompressionResult, DroppedForced, Word
 
+__version__ = "0.1.0"
+
 __all__ = [
     "BudgetWarning",
     "CompressionOptions",

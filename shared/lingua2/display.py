@@ -1,4 +1,4 @@
-"""Shows what was kept: HTML for notebooks, ANSI colours for terminals."""
+"""Shows what was kept: HTML for notebooks, colours for terminals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .result import CompressionResult
 
-__all__ = ["summary", "to_ansi", "to_html"]
+__all__ = ["summary", "to_html", "to_terminal"]
 
 # A notebook renders every output again on each load; past this many characters it gets slow.
 _HTML_CHARACTERS = 200_000
@@ -59,17 +59,24 @@ def _html_piece(text: str, kept: bool, probability: float | None) -> str:
     return f'<span style="{style}" title="p(keep) = {probability:.3f}">{content}</span>'
 
 
-def to_ansi(result: CompressionResult) -> str:
-    """The input for a terminal: kept words bold green, dropped ones dim and struck out."""
-    lines = []
+def to_terminal(result: CompressionResult, *, colour: bool = True) -> str:
+    """The input for a terminal: kept words bold green, dropped ones red and struck out.
+
+    Without colour, what was dropped stands in ``[-…-]``, as in a word diff.
+    """
+    texts = []
     for index in range(len(result.sources)):
         pieces = []
-        for text, kept, probability in result.segments(index):
-            code = "1;32" if kept else "2;9;31"
-            bare = probability is None and not text.strip()
-            pieces.append(text if bare else f"\x1b[{code}m{_printable(text)}\x1b[0m")
-        lines.append("".join(pieces))
-    return "\n\n".join(lines)
+        for text, kept, _ in result.segments(index):
+            shown = _printable(text)
+            if not text.strip() or (kept and not colour):
+                pieces.append(shown)
+            elif colour:
+                pieces.append(f"\x1b[{'1;32' if kept else '2;9;31'}m{shown}\x1b[0m")
+            else:
+                pieces.append(f"[-{shown}-]")
+        texts.append("".join(pieces))
+    return "\n\n".join(texts)
 
 
 def _printable(text: str) -> str:

@@ -27,7 +27,7 @@ __all__ = ["DEFAULT_MODEL", "Checkpoint", "check_source", "load_checkpoint"]
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
 DROP_NAMES = {"drop", "dropped", "discard", "delete", "deleted", "remove", "removed", "exclude"}
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def load_checkpoint(options: ModelOptions) -> Checkpoint:
     name = str(source)
     with _explained(name):
         config = _load_config(name, kwargs)
-        tokenizer = _load_tokenizer(name, kwargs)
+        tokenizer = _load_tokenizer(name, config, kwargs)
         prefix, suffix, pieces = _special_tokens(name, tokenizer)
         model = _load_model(name, config, options.device_map, kwargs)
     pad = tokenizer.pad_token_id
@@ -144,7 +144,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
+    return (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")
 
 
 def _load_config(name: str, kwargs: dict[str, Any]) -> Any:
@@ -163,7 +163,7 @@ def _check_labels(name: str, labels: list[str]) -> None:
         )
 
 
-def _load_tokenizer(name: str, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
+def _load_tokenizer(name: str, config: Any, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, **kwargs)
@@ -171,6 +171,17 @@ def _load_tokenizer(name: str, kwargs: dict[str, Any]) -> PreTrainedTokenizerBas
         raise ModelLoadError(
             f"{name!r} has only the slow tokenizer {type(tokenizer).__name__}; character offsets "
             "need a fast one: save the checkpoint with a tokenizer.json"
+        )
+    # Without files transformers makes up a tokenizer that knows its special tokens only.
+    if tokenizer.vocab_size <= len(tokenizer.all_special_ids):
+        raise ModelLoadError(
+            f"{name!r} has no tokenizer files; save the tokenizer beside the weights with "
+            "tokenizer.save_pretrained(directory)"
+        )
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ModelLoadError(
+            f"the tokenizer of {name!r} has {tokenizer.vocab_size} tokens and its model "
+            f"{config.vocab_size}; they belong to different checkpoints"
         )
     return tokenizer
 

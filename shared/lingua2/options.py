@@ -128,7 +128,8 @@ class CompressionOptions(BaseModel):
     """Context-level filter: how many of the reader's tokens the texts that stay may have."""
 
     force_context_ids: tuple[Annotated[int, Number, Field(ge=0)], ...] = ()
-    """Context-level filter: positions of texts that stay in any case."""
+    """Context-level filter: positions of texts that stay in any case; positions that a set does not
+    have are passed over, since a retriever may return fewer."""
 
     return_word_label: bool = False
     """Score every word even where nothing has to go, so that ``result.word_labels`` is filled."""

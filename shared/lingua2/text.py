@@ -70,13 +70,11 @@ class Units:
         for i, (start, stop) in enumerate(
             zip(self.starts.tolist(), self.ends.tolist(), strict=True)
         ):
-            if i and (
-                _NEWLINE.search(text, end, start)
-                or (
-                    # A closing quote or bracket still belongs to the sentence.
-                    _SENTENCE_END.search(text, max(0, end - 4), end) and text[start] not in _CLOSING
-                )
-            ):
+            closed = _SENTENCE_END.search(text, max(0, end - 4), end) and (
+                # A closing quote or bracket still belongs to the sentence.
+                end < start or text[start] not in _CLOSING
+            )
+            if i and (closed or _NEWLINE.search(text, end, start)):
                 flags[i] = True
             end = stop
         return flags
@@ -121,18 +119,23 @@ def _split_edges(text: str, start: int, end: int, bounds: list[tuple[int, int]])
     left, right = start, end
     while text[left] in _LEADING and not _joined(text, left + 1):
         left += 1
-    no_opener = ""
+    excess: dict[str, int] = {}
     while (mark := text[right - 1]) in _TRAILING:
         # The bracket of `f(x)` and `a[0]` belongs to the word; that of `(see below)` does not.
-        if mark in _PAIRS and mark not in no_opener:
-            if text.find(_PAIRS[mark], left, right) >= 0:
+        if mark in _PAIRS:
+            if mark not in excess:
+                closing, opening = (text.count(c, left, right) for c in (mark, _PAIRS[mark]))
+                excess[mark] = closing - opening
+            if excess[mark] <= 0:
                 break
-            no_opener += mark
+            excess[mark] -= 1
         if mark == "." and right - left < 12 and _ABBREVIATION.fullmatch(text, left, right):
             break
         right -= 1
     # Likewise the opening bracket of `[link](url)`, whose partner stands inside the word.
-    while left > start and text.find(_CLOSERS.get(text[left - 1], "\0"), left, right) >= 0:
+    while left > start and (closer := _CLOSERS.get(text[left - 1])):
+        if text.count(closer, left, right) <= text.count(text[left - 1], left, right):
+            break
         left -= 1
     _append_marks(text, start, left, bounds)
     bounds.append((left, right))

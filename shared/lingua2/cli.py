@@ -1,0 +1,152 @@
+"""The command ``lingua2``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .compressor import Compressor
+from .display import summary, to_terminal
+from .errors import BudgetWarning, Lingua2Error
+from .result import CompressionResult
+
+__all__ = ["main"]
+
+# Options of `compress` that go to the core under their own name.
+_FLAGS = ("force_reserve_digit", "drop_consecutive", "use_context_level_filter")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Command-line words behind the program's name; None takes the process's own.
+
+    Returns:
+        The exit status: 0, or 1 after an error that was explained on standard error.
+    """
+    args = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", BudgetWarning)
+        try:
+            status: int = args.run(args)
+        except (Lingua2Error, OSError) as error:
+            _explain(f"error: {error}")
+            status = 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lingua2", description="Prompt compression for retrieval-augmented generation."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    compress = commands.add_parser(
+        "compress",
+        help="compress text files to a token budget",
+        description="Compress text files, or standard input, together to one token budget. The "
+        "compressed text goes to standard output, everything else to standard error.",
+    )
+    compress.set_defaults(run=_compress)
+    compress.add_argument(
+        "files", nargs="+", metavar="FILE", help="UTF-8 text; - is standard input"
+    )
+    budget = compress.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--rate", type=float, help="share of the tokens to keep, in (0, 1]")
+    budget.add_argument("--target-token", type=int, metavar="N", help="most tokens to keep")
+    budget.add_argument(
+        "--threshold", type=float, metavar="P", help="keep words at least this probable"
+    )
+    compress.add_argument("--model", metavar="NAME", help="directory or hub id; default: embedded")
+    compress.add_argument(
+        "--token-counter", default="cl100k_base", metavar="NAME",
+        help="tiktoken encoding or model that counts (default: %(default)s)",
+    )  # fmt: skip
+    compress.add_argument(
+        "--force-token", action="append", default=[], dest="force_tokens", metavar="WORD",
+        help="keep this word wherever it stands; may be given several times",
+    )  # fmt: skip
+    compress.add_argument(
+        "--allocation", choices=("global", "uniform"), default="global",
+        help="rank words over all files, or give every file the same share",
+    )  # fmt: skip
+    compress.add_argument("--force-reserve-digit", action="store_true", help="keep all numbers")
+    compress.add_argument("--drop-consecutive", action="store_true", help="no force token twice")
+    compress.add_argument(
+        "--use-context-level-filter", action="store_true", help="drop files first"
+    )
+    output = compress.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="texts, spans and counts as JSON")
+    output.add_argument(
+        "--show", action="store_true", help="the input with dropped words struck out"
+    )
+    return parser
+
+
+def _compress(args: argparse.Namespace) -> int:
+    texts = [_read(name) for name in args.files]
+    given = ("rate", "target_token", "threshold")
+    options: dict[str, Any] = {name: getattr(args, name) for name in given}
+    options.update({name: getattr(args, name) for name in _FLAGS})
+    result = Compressor(args.model).compress(
+        texts,
+        token_counter=args.token_counter,
+        allocation=args.allocation,
+        force_tokens=["\n" if token == r"\n" else token for token in args.force_tokens],
+        # The coloured view shows words, so it needs them scored even where all of them fit.
+        return_word_label=args.show,
+        **options,
+    )
+    if args.json:
+        _write(json.dumps(_as_json(result), ensure_ascii=False) + "\n")
+    elif args.show:
+        _write(to_terminal(result, colour="NO_COLOR" not in os.environ) + "\n")
+    else:
+        _write(result.prompt)
+        if sys.stdout.isatty():
+            _write("\n")
+    if sys.stderr.isatty() or args.show:
+        _explain(summary(result))
+    return 0
+
+
+def _as_json(result: CompressionResult) -> dict[str, Any]:
+    return {
+        "texts": result.texts,
+        "spans": result.spans,
+        "original_tokens": result.original_tokens,
+        "compressed_tokens": result.compressed_tokens,
+        "rate": result.rate,
+        "budget": result.budget,
+        "dropped_forced": [item._asdict() for item in result.dropped_forced],
+    }
+
+
+def _read(name: str) -> str:
+    # Bytes that are no UTF-8 survive the round trip instead of being lost or raising.
+    data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # `lingua2 … | head` closes the pipe; without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _explain(message: str) -> None:
+    print(f"lingua2: {message}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _explain(f"warning: {message}")

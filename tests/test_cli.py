@@ -1,0 +1,122 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samples import LOG, PROSE
+
+from lingua2 import Compressor
+from lingua2.cli import main
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(PROSE, encoding="utf-8")
+    return path
+
+
+def test_a_file_is_compressed_to_standard_output(
+    file: Path, compressor: Compressor, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["compress", str(file), "--rate", "0.5"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out.decode() == compressor.compress([PROSE], rate=0.5).texts[0]
+    assert err == b""
+
+
+def test_a_pipe_is_compressed_as_json() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lingua2", "compress", "-", "--target-token", "20", "--json"],
+        input=PROSE.encode(),
+        capture_output=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert answer["budget"] == 20 >= answer["compressed_tokens"]
+    assert answer["texts"] != [PROSE]
+    assert all(PROSE[start:end] in answer["texts"][0] for start, end in answer["spans"][0])
+
+
+def test_several_files_share_one_budget(
+    file: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    other = tmp_path / "other.log"
+    other.write_text(LOG)
+    arguments = ["--target-token", "50", "--json", "--force-token", "4711", "--force-token", r"\n"]
+    assert main(["compress", str(file), str(other), *arguments]) == 0
+    answer = json.loads(capfdbinary.readouterr().out)
+    assert len(answer["texts"]) == 2
+    assert answer["compressed_tokens"] <= 50
+    assert "4711" in answer["texts"][1]
+
+
+def test_show_colours_the_words(file: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["compress", str(file), "--rate", "0.5", "--show"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert b"\x1b[1;32mharbour\x1b[0m" in out
+    assert b"tokens" in err
+
+
+def test_no_color_is_honoured(
+    file: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(["compress", str(file), "--threshold", "0.5", "--show"]) == 0
+    assert b"\x1b" not in capfdbinary.readouterr().out
+
+
+def test_bytes_that_are_no_utf8_survive(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"caf\xe9 au lait")
+    assert main(["compress", str(path), "--rate", "1"]) == 0
+    assert capfdbinary.readouterr().out == b"caf\xe9 au lait"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rate", "7"], "rate: Input should be less than or equal to 1"),
+        (["--rate", "0.5", "--token-counter", "nope"], "no tiktoken encoding or model"),
+        (["--rate", "0.5", "--model", "/no/such"], "no such directory"),
+    ],
+)
+def test_errors_are_one_line_on_standard_error(
+    file: Path, arguments: list[str], message: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["compress", str(file), *arguments]) == 1
+    out, err = capfdbinary.readouterr()
+    assert out == b""
+    assert err.startswith(b"lingua2: error: ")
+    assert message in err.decode()
+    assert err.count(b"\n") == 1
+
+
+def test_a_missing_file(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["compress", "no-such-file", "--rate", "0.5"]) == 1
+    assert b"no-such-file" in capfdbinary.readouterr().err
+
+
+def test_a_lost_force_token_is_a_warning(
+    file: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["compress", str(file), "--target-token", "2", "--force-reserve-digit"]) == 0
+    assert b"lingua2: warning: the budget of 2 tokens" in capfdbinary.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["compress"], ["compress", "-"]])
+def test_a_missing_argument_shows_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: lingua2" in capsys.readouterr().err

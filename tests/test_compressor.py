@@ -1,0 +1,426 @@
+"""What `Compressor.compress` promises."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import AWKWARD, CHINESE, CODE, JAPANESE, LOG, MANY_KINDS, MARKDOWN, PROSE, texts
+from transformers import AutoTokenizer
+
+from lingua2 import BudgetWarning, CompressionResult, Compressor, InputError, OptionError
+from lingua2.counting import resolve_token_counter
+
+count = resolve_token_counter("cl100k_base")
+SET = list(MANY_KINDS.values())
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_bert: Path) -> Compressor:
+    """A random model: fast, and as good as any for what must hold whatever the scores."""
+    return Compressor(tiny_bert).load()
+
+
+def assert_faithful(result: CompressionResult) -> None:
+    """Every output is made of its input's spans, in order, and white space between them."""
+    assert len(result.texts) == len(result.spans) == len(result.sources)
+    for source, text, spans in zip(result.sources, result.texts, result.spans, strict=True):
+        position = last = 0
+        for start, end in spans:
+            assert last <= start < end <= len(source)
+            piece = source[start:end]
+            at = text.index(piece, position)
+            assert text[position:at] in ("", " ", "\n")
+            position, last = at + len(piece), end
+        assert position == len(text)
+
+
+# --- the budget ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sources=st.lists(texts, max_size=4),
+    target=st.integers(1, 80),
+    allocation=st.sampled_from(["global", "uniform"]),
+    force=st.sampled_from([(), (".", "\n"), ("budget", "pier", "!")]),
+    consecutive=st.booleans(),
+    digits=st.booleans(),
+    coarse=st.booleans(),
+)
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
+def test_whatever_the_options_the_budget_holds_and_the_output_is_verbatim(
+    tiny: Compressor,
+    sources: list[str],
+    target: int,
+    allocation: Any,
+    force: tuple[str, ...],
+    consecutive: bool,
+    digits: bool,
+    coarse: bool,
+) -> None:
+    before = copy.deepcopy(sources)
+    result = tiny.compress(
+        sources,
+        target_token=target,
+        allocation=allocation,
+        force_tokens=force,
+        drop_consecutive=consecutive,
+        force_reserve_digit=digits,
+        use_context_level_filter=coarse,
+    )
+    assert sources == before
+    assert count(result.prompt) == result.compressed_tokens <= target
+    assert_faithful(result)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.33, 0.5, 0.9])
+def test_a_rate_is_a_share_of_the_joined_texts(compressor: Compressor, rate: float) -> None:
+    result = compressor.compress(SET, rate=rate)
+    total = count("\n\n".join(SET))
+    assert result.original_tokens == total
+    assert result.budget == math.floor(rate * total)
+    assert result.budget - 1 <= count("\n\n".join(filter(None, result.texts))) <= result.budget
+    assert result.rate == result.compressed_tokens / total
+
+
+def test_the_budget_counts_in_the_readers_tokenizer(
+    compressor: Compressor, tiny_bert: Path
+) -> None:
+    reader = AutoTokenizer.from_pretrained(tiny_bert)
+    result = compressor.compress(SET, target_token=200, token_counter=reader)
+    assert len(reader(result.prompt, add_special_tokens=False)["input_ids"]) == 200
+    result = compressor.compress(SET, target_token=200, token_counter=len)
+    assert len(result.prompt) == 200
+
+
+def test_the_separator_counts(compressor: Compressor) -> None:
+    result = compressor.compress(SET, target_token=60, document_separator="\n=====\n")
+    assert count("\n=====\n".join(filter(None, result.texts))) == result.compressed_tokens <= 60
+
+
+@pytest.mark.parametrize(
+    "budget", [{"target_token": 10_000}, {"rate": 1.0}, {"threshold": 0.0}], ids=str
+)
+def test_what_fits_comes_back_unchanged(compressor: Compressor, budget: dict[str, Any]) -> None:
+    assert compressor.compress(SET, **budget).texts == SET
+
+
+def test_what_fits_needs_no_model(tmp_path: Path, tiny_bert: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_bytes((tiny_bert / "config.json").read_bytes())
+    (broken / "model.safetensors").write_bytes(b"")
+    assert Compressor(broken).compress(SET, rate=1).texts == SET
+
+
+def test_a_budget_of_one(compressor: Compressor) -> None:
+    result = compressor.compress(SET, target_token=1)
+    assert count(result.prompt) == 1
+    assert sum(map(bool, result.texts)) == 1
+
+
+def test_a_threshold_keeps_exactly_the_words_above_it(compressor: Compressor) -> None:
+    result = compressor.compress([PROSE], threshold=0.6)
+    assert result.budget is None
+    (words,) = result.words
+    assert [word.kept for word in words] == [word.probability >= 0.6 for word in words]
+    alone, other = compressor.compress([PROSE, CODE], threshold=0.6).texts
+    assert (alone, other) == (result.texts[0], compressor.compress([CODE], threshold=0.6).texts[0])
+
+
+def test_better_words_are_kept_first(compressor: Compressor) -> None:
+    result = compressor.compress([PROSE, LOG], target_token=40)
+    words = [word for own in result.words for word in own]
+    worst_kept = min(word.probability for word in words if word.kept)
+    # A word may be passed over for a worse one only because it did not fit any more.
+    passed_over = [w for w in words if not w.kept and w.probability > worst_kept]
+    assert len(passed_over) <= 3
+
+
+def test_global_allocation_favours_the_better_text_and_uniform_does_not(
+    compressor: Compressor,
+) -> None:
+    chatter = "well you know it is sort of what it is and that is that, so there we are then. " * 4
+    sources = [chatter, PROSE]
+    shares = {}
+    for allocation in ("global", "uniform"):
+        result = compressor.compress(sources, rate=0.4, allocation=allocation)
+        shares[allocation] = [
+            count(text) / count(source) for text, source in zip(result.texts, sources, strict=True)
+        ]
+    assert shares["global"][1] > shares["global"][0] + 0.2
+    assert shares["uniform"][1] == pytest.approx(shares["uniform"][0], abs=0.08)
+
+
+# --- LLMLingua-2's options -------------------------------------------------------------------------
+
+
+def test_force_tokens_stay_as_whole_units(compressor: Compressor) -> None:
+    text = "The theory of the Isle of Man, 3.14 and more. The end."
+    result = compressor.compress([text], rate=0.75, force_tokens=["the", ".", "Isle of Man"])
+    kept = {text[w.start : w.end] for w in result.words[0] if w.kept}
+    assert {"the", "Isle", "of", "Man"} <= kept
+    assert result.texts[0].count(".") >= 2
+    assert result.dropped_forced == ()
+
+
+def test_a_forced_newline_keeps_line_breaks(compressor: Compressor) -> None:
+    text = "The first paragraph ends.\n\nIt is so that the second one begins."
+    plain = compressor.compress([text], rate=0.6).texts[0]
+    forced = compressor.compress([text], rate=0.6, force_tokens=["\n"]).texts[0]
+    assert "\n\n" in forced
+    assert plain.replace("\n\n", "\n") == forced.replace("\n\n", "\n")
+
+
+def test_digits_stay(compressor: Compressor) -> None:
+    result = compressor.compress([LOG], rate=0.85, force_reserve_digit=True)
+    kept = result.texts[0]
+    for number in ("2024-03-01T12:00:07Z", "/srv/app/jobs.py:88", "4711", "-9", "30s"):
+        assert number in kept
+
+
+def test_consecutive_force_tokens_are_dropped(compressor: Compressor) -> None:
+    text = "So it is. And that is. But then it was. Reactor 4 failed. It was what it was."
+    options: dict[str, Any] = {"target_token": 12, "force_tokens": ["."]}
+    assert ".." in compressor.compress([text], **options).texts[0].replace(" ", "")
+    kept = compressor.compress([text], drop_consecutive=True, **options)
+    assert ".." not in kept.texts[0].replace(" ", "")
+    assert kept.dropped_forced == ()
+
+
+def test_forced_text_over_the_budget_goes_by_score_with_a_warning(compressor: Compressor) -> None:
+    with pytest.warns(BudgetWarning, match=r"budget of 3 tokens .* had to go"):
+        result = compressor.compress([LOG], target_token=3, force_reserve_digit=True)
+    assert result.compressed_tokens <= 3
+    for item in result.dropped_forced:
+        assert LOG[item.start : item.end] == item.word
+        assert any(char.isdigit() for char in item.word)
+    assert {item.text_index for item in result.dropped_forced} == {0}
+
+
+def test_pooling_by_first_token(compressor: Compressor) -> None:
+    mean = compressor.compress([JAPANESE + PROSE], rate=0.5, token_to_word="mean")
+    first = compressor.compress([JAPANESE + PROSE], rate=0.5, token_to_word="first")
+    assert mean.words != first.words
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"target_context": 2}, 2),
+        ({"context_level_rate": 0.25}, 1),
+        ({"target_context": 1, "force_context_ids": [0, 3]}, 2),
+        ({"context_level_target_token": 90}, 2),
+    ],
+)
+def test_the_context_level_filter_drops_whole_texts(
+    compressor: Compressor, options: dict[str, Any], kept: int
+) -> None:
+    chatter = "well you know it is what it is, and so on and so on, as it were. "
+    sources = [chatter, PROSE, chatter * 2, LOG[: LOG.index("\n")]]
+    result = compressor.compress(sources, rate=0.9, use_context_level_filter=True, **options)
+    assert sum(map(bool, result.texts)) == kept
+    for i in options.get("force_context_ids", ()):
+        assert result.texts[i]
+
+
+def test_word_labels(compressor: Compressor) -> None:
+    result = compressor.compress(["A small text."], rate=0.5)
+    (labels,) = result.word_labels
+    assert [word for word, _ in labels] == ["A", "small", "text", "."]
+    assert sum(label for _, label in labels) == 2
+    fitting = compressor.compress(["A small text."], rate=1.0)
+    assert fitting.words is None
+    assert fitting.word_labels is None
+    labelled = compressor.compress(["A small text."], rate=1.0, return_word_label=True)
+    assert labelled.texts == ["A small text."]
+    assert [label for _, label in labelled.word_labels[0]] == [1, 1, 1, 1]
+
+
+# --- faithful output --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [*MANY_KINDS.values(), *AWKWARD.values()])
+@pytest.mark.parametrize("rate", [0.3, 0.7])
+def test_every_kind_of_text_comes_back_verbatim(
+    compressor: Compressor, text: str, rate: float
+) -> None:
+    result = compressor.compress([text, "", text], rate=rate)
+    assert_faithful(result)
+    assert result.texts[1] == ""
+    assert count(result.prompt) <= result.budget
+
+
+def test_lists_and_indentation_that_were_kept_stay(compressor: Compressor) -> None:
+    kept = compressor.compress([MARKDOWN, CODE], rate=0.7).texts
+    for source, text in zip((MARKDOWN, CODE), kept, strict=True):
+        indents = {line[: len(line) - len(line.lstrip())] for line in source.splitlines()}
+        for line in text.splitlines():
+            assert line[: len(line) - len(line.lstrip())] in indents
+            assert line.split()[0] in source
+
+
+def test_chinese_comes_back_without_spaces(compressor: Compressor) -> None:
+    kept = compressor.compress([CHINESE], rate=0.5).texts[0]
+    assert 0 < len(kept) < len(CHINESE)
+    assert " " not in kept
+    assert "\ufffd" not in kept
+
+
+def test_frames_count_and_surround(compressor: Compressor) -> None:
+    frames = [("Source: a\n", "\n"), ("Source: b\n", "\n")]
+    result = compressor.compress([PROSE, LOG], target_token=50, frames=frames)
+    assert result.prompt.startswith("Source: a\n")
+    assert count(result.prompt) == result.compressed_tokens <= 50
+    assert result.original_tokens == count(f"Source: a\n{PROSE}\n\n\nSource: b\n{LOG}\n")
+
+
+# --- input and options ----------------------------------------------------------------------------
+
+
+def test_no_texts(compressor: Compressor) -> None:
+    result = compressor.compress([], target_token=5)
+    assert (result.texts, result.spans, result.prompt) == ([], [], "")
+    assert (result.original_tokens, result.compressed_tokens, result.rate) == (0, 0, 1.0)
+
+
+@pytest.mark.parametrize("sources", [[""], [" \n"], ["", " ", "\n\n\n"]])
+def test_blank_texts(compressor: Compressor, sources: list[str]) -> None:
+    result = compressor.compress(sources, threshold=0.5)
+    assert result.texts == [""] * len(sources)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ("one text", r"texts is one str.*write \[text\]"),
+        (b"bytes", "texts is one bytes"),
+        (None, "must be a list of strings, got NoneType"),
+        ({"a": "b"}, "must be a list of strings, got dict"),
+        (["fine", 3], r"texts\[1\] is a int"),
+        (["fine", None], r"texts\[1\] is a NoneType"),
+    ],
+)
+def test_texts_must_be_a_list_of_strings(
+    compressor: Compressor, sources: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        compressor.compress(sources, rate=0.5)
+
+
+def test_generators_are_fine(compressor: Compressor) -> None:
+    assert compressor.compress((t for t in ["a", "b"]), rate=1).texts == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "exactly one of target_token.*got none"),
+        ({"rate": 0.5, "target_token": 5}, "exactly one.*got target_token=5, rate=0.5"),
+        ({"rate": 0.5, "threshold": 0.5}, "exactly one"),
+        ({"rate": 0}, "rate: .*greater than 0, got 0"),
+        ({"rate": 1.5}, "rate: .*less than or equal to 1, got 1.5"),
+        ({"rate": True}, "rate: expected a number, got True"),
+        ({"rate": math.nan}, "rate"),
+        ({"target_token": 0}, "target_token: .*got 0"),
+        ({"target_token": -3}, "target_token: .*got -3"),
+        ({"target_token": 2.5}, "target_token"),
+        ({"threshold": -0.1}, "threshold"),
+        ({"rate": 0.5, "allocation": "fair"}, "allocation: .*'global' or 'uniform'"),
+        ({"rate": 0.5, "token_to_word": "max"}, "token_to_word"),
+        ({"rate": 0.5, "force_tokens": "abc"}, "force_tokens: expected a list of strings"),
+        ({"rate": 0.5, "force_tokens": [""]}, "must not contain the empty string"),
+        ({"rate": 0.5, "target_context": 2}, "use_context_level_filter=True"),
+        (
+            {"threshold": 0.5, "use_context_level_filter": True},
+            "use_context_level_filter with threshold needs one of",
+        ),
+        (
+            {
+                "rate": 0.5,
+                "use_context_level_filter": True,
+                "target_context": 1,
+                "context_level_rate": 0.5,
+            },
+            "at most one of",
+        ),
+        ({"rate": 0.5, "force_token": ["a"]}, "unknown option 'force_token'; did you mean"),
+    ],
+)
+def test_wrong_options_say_what_is_allowed(
+    compressor: Compressor, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        compressor.compress(["a text"], **options)
+
+
+def test_force_context_ids_that_a_set_does_not_have_are_passed_over(
+    compressor: Compressor,
+) -> None:
+    options: dict[str, Any] = {"rate": 0.5, "use_context_level_filter": True, "target_context": 1}
+    expected = compressor.compress([PROSE, LOG], **options).texts
+    assert compressor.compress([PROSE, LOG], force_context_ids=[7], **options).texts == expected
+
+
+def test_wrong_defaults_are_found_by_the_constructor() -> None:
+    with pytest.raises(OptionError, match="rate"):
+        Compressor(rate=7)
+    with pytest.raises(OptionError, match="unknown option 'ratio'"):
+        Compressor(ratio=0.5)  # type: ignore[call-arg]
+
+
+def test_a_budget_in_the_call_replaces_the_default(compressor: Compressor) -> None:
+    ours = Compressor(rate=0.5, token_counter="o200k_base")
+    ours._encoder = compressor._encoder
+    assert ours.compress([PROSE]).budget == ours.compress([PROSE], rate=0.5).budget
+    assert ours.compress([PROSE], target_token=7).budget == 7
+
+
+def test_a_query_is_accepted(compressor: Compressor) -> None:
+    for query in ("Which pier?", "", None):
+        result = compressor.compress([PROSE], rate=0.5, query=query)
+        assert result.texts == compressor.compress([PROSE], rate=0.5).texts
+    with pytest.raises(InputError, match="query must be a string"):
+        compressor.compress([PROSE], rate=0.5, query=["no"])  # type: ignore[arg-type]
+
+
+def test_frames_must_fit_the_texts(compressor: Compressor) -> None:
+    with pytest.raises(InputError, match="frames has 1 entries for 2 texts"):
+        compressor.compress(["a", "b"], rate=0.5, frames=[("", "")])
+
+
+# --- threads and tasks -----------------------------------------------------------------------------
+
+
+def test_sixteen_threads_share_one_compressor(tiny_bert: Path) -> None:
+    fresh = Compressor(tiny_bert)
+    jobs = [(texts, rate) for texts in ([PROSE], SET, [CHINESE, CODE]) for rate in (0.3, 0.5, 0.8)]
+    with ThreadPoolExecutor(16) as pool:
+        futures = [pool.submit(fresh.compress, t, rate=r) for t, r in jobs * 6]
+        together = [future.result().texts for future in futures]
+    assert together == [fresh.compress(t, rate=r).texts for t, r in jobs] * 6
+
+
+async def test_acompress_equals_compress_and_leaves_the_loop_free(compressor: Compressor) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticker = asyncio.create_task(tick())
+    results = await asyncio.gather(*(compressor.acompress(SET, rate=r) for r in (0.2, 0.4)))
+    ticker.cancel()
+    assert ticks > 10
+    for result, rate in zip(results, (0.2, 0.4), strict=True):
+        assert result.texts == compressor.compress(SET, rate=rate).texts
