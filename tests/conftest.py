@@ -9,7 +9,10 @@ import pytest
 from hypothesis import settings
 
 # Nothing here may reach for a hub or for telemetry, whatever machine runs it.
-os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TQDM_DISABLE="1")
+# One thread: tiny models gain nothing from more, and lose a lot on a busy machine.
+os.environ.update(
+    HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TQDM_DISABLE="1", OMP_NUM_THREADS="1"
+)
 
 # The same examples on every machine, and no deadline on a busy one.
 settings.register_profile("lingua2", derandomize=True, deadline=None)

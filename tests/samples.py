@@ -29,7 +29,9 @@ LOG = (
 CHINESE = (
     "港务局周二批准了350万欧元的预算。它不会支付第二个码头的费用,主席说。Python代码在四月开始。"
 )
-JAPANESE = "港湾局は火曜日に予算を承認しました。第二埠頭の費用は支払いません。「修理します」と彼女は言った。"
+JAPANESE = (
+    "港湾局は火曜日に予算を承認しました。第二埠頭の費用は払いません。「修理します」と言った。"
+)
 THAI = "ท่าเรืออนุมัติงบประมาณเมื่อวันอังคาร จะไม่จ่ายค่าท่าเรือที่สอง"
 ARABIC = "وافقت هيئة الميناء على الميزانية يوم الثلاثاء، ولن تدفع ثمن الرصيف الثاني؟"
 GERMAN = (
@@ -65,10 +67,20 @@ AWKWARD = {
     "special tokens": "[CLS] a [SEP] [MASK] <s> </s> <|endoftext|> <pad>",
 }
 
-_words = st.sampled_from(
-    [*PROSE.split(), *JSON.split(), "第二个码头", "日本語です。", "👩🏽‍💻", "مرحبا،", "\n", "\n\n  ", "- ",
-     "don't", "(see", "f(x)", "...", "\ud800", "\x00", "e\u0301", "ที่สอง", "3.14", "https://a.b/c?d=e"]
-)  # fmt: skip
+_odd = [
+    "第二个码头",
+    "日本語です。",
+    "👩🏽‍💻",
+    "مرحبا،",
+    "ที่สอง",
+    "e\u0301",
+    "\ud800",
+    "\x00",
+    "\n",
+    "\n\n  ",
+]
+_dense = ["- ", "don't", "(see", "f(x)", "...", "3.14", "https://a.b/c?d=e", '"', ").", "!"]
+_words = st.sampled_from([*PROSE.split(), *JSON.split(), *_odd, *_dense])
 texts = st.one_of(
     st.lists(_words, max_size=40).map(" ".join),
     st.lists(_words, max_size=12).map("".join),

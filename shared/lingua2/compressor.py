@@ -20,19 +20,26 @@ from .counting import TokenCounter, resolve_token_counter
 from .encoder import Encoder, ScoredText
 from .errors import BudgetWarning, InputError
 from .loading import check_source, load_checkpoint
-from .options import BUDGET_OPTIONS, CompressionOptions, ModelOptions, OptionOverrides, validated
+from .options import (
+    BUDGET_OPTIONS,
+    CompressionOptions,
+    ModelOptions,
+    OptionOverrides,
+    resolve_options,
+    validated,
+)
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
 from .selection import (
-    BoolArray,
     context_filter,
     digit_units,
     drop_consecutive,
     force_ids,
     ranking,
     spread,
+    word_values,
 )
-from .text import IntArray
+from .text import BoolArray, IntArray
 
 __all__ = ["Compressor"]
 
@@ -87,9 +94,8 @@ class Compressor:
         self._defaults: dict[str, Any] = dict(options)
         # A budget may come with the call; everything else can be checked now.
         has_budget = any(self._defaults.get(name) is not None for name in BUDGET_OPTIONS)
-        CompressionOptions.resolve({} if has_budget else {"rate": 1.0}, self._defaults)
+        resolve_options({} if has_budget else {"rate": 1.0}, self._defaults)
         self._encoder: Encoder | None = None
-        self._counters: dict[int, tuple[Any, TokenCounter]] = {}
         self._lock = threading.Lock()
 
     def load(self) -> Compressor:
@@ -149,15 +155,14 @@ class Compressor:
         sources = _checked(texts)
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
-        resolved = CompressionOptions.resolve(self._defaults, dict(options))
+        resolved = resolve_options(self._defaults, dict(options))
         around = _checked_frames(frames, len(sources))
-        count = self._counter(resolved.token_counter)
+        count = resolve_token_counter(resolved.token_counter)
         job = _Job(sources, around, keep_empty, resolved, count)
         if job.fits() and not resolved.return_word_label:
             return job.unchanged()
         result = job.finish(self._loaded_encoder().score(sources))
-        if result.dropped_forced:
-            _warn_dropped(result)
+        _warn(result)
         return result
 
     async def acompress(
@@ -175,24 +180,20 @@ class Compressor:
         )
         return await asyncio.to_thread(call)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compressor:
+        # Nothing in it changes but what is loaded, which is worth sharing.
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickle holds the options; the other process loads its own weights.
+        return partial(Compressor, **self._model_options.model_dump(), **self._defaults), ()
+
     def _loaded_encoder(self) -> Encoder:
         if self._encoder is None:
             with self._lock:
                 if self._encoder is None:
                     self._encoder = _build_encoder(self._model_options)
         return self._encoder
-
-    def _counter(self, spec: Any) -> TokenCounter:
-        # Copying a large Hugging Face tokenizer takes longer than compressing ten chunks.
-        if (known := self._counters.get(id(spec))) is not None:
-            return known[1]
-        counter = resolve_token_counter(spec)
-        with self._lock:
-            if len(self._counters) >= 16:
-                self._counters.clear()
-            # Holding the spec keeps its id from being given to another object.
-            self._counters[id(spec)] = (spec, counter)
-        return counter
 
 
 class _Job:
@@ -232,7 +233,7 @@ class _Job:
         )
         layouts = [Layout(s.text, s.units, keep_breaks=breaks) for s in scored]
         prompt = self._prompt(layouts)
-        values = _joined([s.probabilities(options.token_to_word) for s in scored], np.float32)
+        own = [s.probabilities(options.token_to_word) for s in scored]
         ids = _joined([force_ids(layout, options.force_tokens) for layout in layouts], np.int64)
         forced: BoolArray = ids != -1
         if options.force_reserve_digit:
@@ -240,14 +241,18 @@ class _Job:
         stay = self._context_filter(scored)
         candidates = stay[prompt.document]
         if self.fits():
-            kept, used = np.arange(len(values)), self.original_tokens
+            kept, used = np.arange(len(forced)), self.original_tokens
         elif self.budget is None:
-            kept = np.flatnonzero(candidates & (forced | (values >= options.threshold)))
+            likely = _joined(own, np.float32) >= options.threshold
+            kept = np.flatnonzero(candidates & (forced | likely))
             kept = (
                 drop_consecutive(kept, ids, prompt.document) if options.drop_consecutive else kept
             )
             used = self.count(prompt.render(kept))
         else:
+            values = _joined(
+                [word_values(*pair) for pair in zip(layouts, own, strict=True)], np.float32
+            )
             kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
         lost = forced & candidates
         lost[kept] = False
@@ -400,12 +405,21 @@ def _dropped(layouts: list[Layout], lost: list[IntArray]) -> tuple[DroppedForced
     )
 
 
-def _warn_dropped(result: CompressionResult) -> None:
-    words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
-    more = "" if len(result.dropped_forced) <= 5 else ", …"
-    warnings.warn(
-        f"the budget of {result.budget} tokens cannot hold all forced words: "
-        f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists them",
-        BudgetWarning,
-        stacklevel=3,
-    )
+def _warn(result: CompressionResult) -> None:
+    message = ""
+    if result.budget is not None and result.compressed_tokens > result.budget:
+        message = (
+            f"what surrounds the texts costs {result.compressed_tokens} tokens on its own and "
+            f"keep_empty keeps all of it, so the budget of {result.budget} tokens cannot hold; no "
+            "text was kept"
+        )
+    elif result.dropped_forced:
+        words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
+        more = "" if len(result.dropped_forced) <= 5 else ", …"
+        message = (
+            f"the budget of {result.budget} tokens cannot hold all forced words: "
+            f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists "
+            "them"
+        )
+    if message:
+        warnings.warn(message, BudgetWarning, stacklevel=3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import lzma
+import threading
 from collections.abc import Callable, Sized
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ __all__ = ["TokenCounter", "bundled_encodings", "resolve_token_counter", "tiktok
 TokenCounter = Callable[[str], int]
 """Number of tokens of a text."""
 
+_REMEMBERED = 16
+_resolved: dict[int, tuple[Any, TokenCounter]] = {}
+_lock = threading.Lock()
 _ENCODINGS = Path(__file__).parent / "encodings"
 # tiktoken keeps these inside functions that also download the vocabulary; a test compares them.
 _PATTERNS = {
@@ -109,6 +113,9 @@ def _bundled_ranks(name: str) -> dict[bytes, int]:
 def resolve_token_counter(spec: Any) -> TokenCounter:
     """Turn what the user gave as ``token_counter`` into a function from text to token count.
 
+    The answer for an object is remembered: copying a large Hugging Face tokenizer takes longer
+    than compressing ten chunks.
+
     Args:
         spec: A tiktoken encoding or model name, a ``tiktoken.Encoding``, a Hugging Face tokenizer
             (of ``transformers`` or ``tokenizers``), or a callable that returns the number of
@@ -117,6 +124,19 @@ def resolve_token_counter(spec: Any) -> TokenCounter:
     Raises:
         TokenCounterError: ``spec`` is none of these, or the name cannot be resolved.
     """
+    with _lock:
+        if (known := _resolved.get(id(spec))) is not None:
+            return known[1]
+    counter = _resolve(spec)
+    with _lock:
+        if len(_resolved) >= _REMEMBERED:
+            _resolved.pop(next(iter(_resolved)))
+        # Holding the object keeps its id from being given to another one.
+        _resolved[id(spec)] = (spec, counter)
+    return counter
+
+
+def _resolve(spec: Any) -> TokenCounter:
     if isinstance(spec, str):
         spec = tiktoken_encoding(spec)
     if isinstance(spec, tiktoken.Encoding):

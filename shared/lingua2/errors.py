@@ -35,4 +35,4 @@ class TokenCounterError(Lingua2Error, ValueError):
 
 
 class BudgetWarning(UserWarning):
-    """Forced text did not fit into the budget; the budget held and the result says what went."""
+    """Forced text did not fit into the budget, or frames that must stay are larger than it."""

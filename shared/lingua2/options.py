@@ -23,7 +23,14 @@ from pydantic import (
 
 from .errors import OptionError
 
-__all__ = ["BUDGET_OPTIONS", "CompressionOptions", "ModelOptions", "OptionOverrides"]
+__all__ = [
+    "BUDGET_OPTIONS",
+    "CompressionOptions",
+    "ModelOptions",
+    "OptionOverrides",
+    "resolve_options",
+    "validated",
+]
 
 BUDGET_OPTIONS = ("target_token", "rate", "threshold")
 """Exactly one of these says how much is kept."""
@@ -49,12 +56,28 @@ Number = BeforeValidator(_no_bool)
 TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
 
 
-class ModelOptions(BaseModel):
-    """Which checkpoint scores the words, and where it runs."""
-
+class _Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in values.keys() - cls.model_fields.keys():
+                near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
+                hint = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else f"known: {', '.join(cls.model_fields)}"
+                )
+                raise ValueError(f"unknown option {name!r}; {hint}")
+        return values
+
+
+class ModelOptions(_Options):
+    """Which checkpoint scores the words, and where it runs."""
 
     model_name: str | Path | None = None
     """A local directory or a Hugging Face hub id; ``None`` is the embedded model (no network)."""
@@ -72,15 +95,11 @@ class ModelOptions(BaseModel):
     """Padded tokens of one forward pass; ``None`` takes what was measured best for the device."""
 
 
-class CompressionOptions(BaseModel):
+class CompressionOptions(_Options):
     """How much is kept, and what is kept come what may.
 
     Option names follow llmlingua where it has one.
     """
-
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
-    )
 
     target_token: Annotated[int, Number, Field(ge=1)] | None = None
     """Hard upper bound, in the reader's tokens, on everything the call returns together."""
@@ -164,18 +183,18 @@ class CompressionOptions(BaseModel):
                 "use_context_level_filter with threshold needs one of " + ", ".join(names)
             )
 
-    @classmethod
-    def resolve(cls, base: dict[str, Any], overrides: dict[str, Any]) -> Self:
-        """Options from ``base``, with ``overrides`` laid over them.
 
-        A budget among the overrides replaces the one in ``base`` instead of clashing with it.
+def resolve_options(base: dict[str, Any], overrides: dict[str, Any]) -> CompressionOptions:
+    """Options from ``base``, with ``overrides`` laid over them.
 
-        Raises:
-            OptionError: An option is unknown, out of range, or excludes another one.
-        """
-        if any(overrides.get(name) is not None for name in BUDGET_OPTIONS):
-            base = {k: v for k, v in base.items() if k not in BUDGET_OPTIONS}
-        return validated(cls, {**base, **overrides})
+    A budget among the overrides replaces the one in ``base`` instead of clashing with it.
+
+    Raises:
+        OptionError: An option is unknown, out of range, or excludes another one.
+    """
+    if any(overrides.get(name) is not None for name in BUDGET_OPTIONS):
+        base = {k: v for k, v in base.items() if k not in BUDGET_OPTIONS}
+    return validated(CompressionOptions, {**base, **overrides})
 
 
 class OptionOverrides(TypedDict, total=False):
@@ -208,15 +227,13 @@ def validated(model: type[M], values: dict[str, Any]) -> M:
     try:
         return model(**values)
     except ValidationError as error:
-        lines = [_sentence(item, model) for item in error.errors()]
+        lines = [_sentence(item) for item in error.errors()]
         raise OptionError("; ".join(lines)) from error
 
 
-def _sentence(item: Any, model: type[BaseModel]) -> str:
+def _sentence(item: Any) -> str:
     name = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
-    if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, model.model_fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(model.model_fields)}"
-        return f"unknown option {name!r}; {hint}"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{name}: {message}, got {item['input']!r}" if name else message
+    if not name or item["type"] == "value_error":
+        return f"{name}: {message}" if name else message
+    return f"{name}: {message}, got {item['input']!r}"

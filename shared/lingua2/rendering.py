@@ -11,10 +11,13 @@ import re
 
 import numpy as np
 
-from .text import IntArray, Units
+from .text import MARKS, SENTENCE_MARKS, BoolArray, IntArray, Units
 
 __all__ = ["Layout"]
 
+_MARKS, _SENTENCE_MARKS = (
+    np.array([ord(char) for char in chars], dtype=np.uint32) for chars in (MARKS, SENTENCE_MARKS)
+)
 _NEWLINE = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -56,6 +59,21 @@ class Layout:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def marks(self) -> tuple[BoolArray, BoolArray]:
+        """Which units are punctuation, and which of them can end a sentence."""
+        if not len(self):
+            return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+        codes = np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        first, last = codes[self.starts], codes[np.subtract(self.ends, 1)]
+        # Marks are cut off in runs of one character, so a unit that begins and ends with the same
+        # mark consists of it.
+        marks = np.isin(first, _MARKS) & (first == last)
+        return marks, marks & np.isin(first, _SENTENCE_MARKS)
+
+    def glued(self) -> BoolArray:
+        """Which units follow the one before them without white space."""
+        return np.equal(np.diff(self._spaces, prepend=0), 0)
 
     def unit(self, index: int) -> str:
         """The unit at ``index``."""

@@ -6,27 +6,63 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .backends import FloatArray
 from .counting import TokenCounter
 from .options import CompressionOptions
 from .rendering import Layout
-from .text import IntArray
+from .text import BoolArray, IntArray
 
 __all__ = [
-    "BoolArray",
     "context_filter",
     "digit_units",
     "drop_consecutive",
     "force_ids",
     "ranking",
     "spread",
+    "word_values",
 ]
 
-BoolArray = NDArray[np.bool_]
-
 _DIGIT = re.compile(r"\d")
+
+
+# Measured with benchmarks/quality.py: against bare probabilities these keep 3 to 8 more answers in
+# a hundred at the same budget. Marks cost a token each and say little once words around them are
+# gone, least so within a sentence; and a word is worth more where its neighbours stay, since
+# phrases answer questions.
+_SENTENCE_MARK_WEIGHT = 0.5
+_MARK_WEIGHT = 0.25
+_NEIGHBOUR_WEIGHT = 0.2
+
+
+def word_values(layout: Layout, probabilities: FloatArray) -> FloatArray:
+    """What each unit of a text is worth to a budget, shape ``(len(layout),)``.
+
+    A word's value is its probability mixed with those of the words beside it. A punctuation mark
+    is worth a part of its probability, and never more than the word that it stands at.
+
+    Args:
+        layout: The text and its units.
+        probabilities: Keep probability of each unit.
+    """
+    marks, closing = layout.marks()
+    words = np.flatnonzero(~marks)
+    values = probabilities * np.where(closing, _SENTENCE_MARK_WEIGHT, _MARK_WEIGHT)
+    if not len(words):
+        return values.astype(np.float32)
+    own = probabilities[words]
+    padded = np.concatenate((own[:1], own, own[-1:]))
+    beside = (padded[:-2] + padded[2:]) / 2
+    values[words] = (1 - _NEIGHBOUR_WEIGHT) * own + _NEIGHBOUR_WEIGHT * beside
+    # A mark stands at the word before it where no space is between, else at the word after it.
+    following = np.searchsorted(words, np.arange(len(layout)))
+    before, after = (
+        words[np.maximum(following - 1, 0)],
+        words[np.minimum(following, len(words) - 1)],
+    )
+    host = np.where(layout.glued() & (following > 0), before, after)
+    values[marks] = np.minimum(values, values[host])[marks]
+    return values.astype(np.float32)
 
 
 def ranking(values: FloatArray, forced: BoolArray) -> IntArray:

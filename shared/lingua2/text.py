@@ -15,9 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IntArray", "Units", "has_unspaced", "split_units"]
+__all__ = [
+    "MARKS",
+    "SENTENCE_MARKS",
+    "BoolArray",
+    "IntArray",
+    "Units",
+    "has_unspaced",
+    "split_units",
+]
 
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 # Chinese and Japanese, Thai, Lao, Tibetan, Myanmar, Khmer; with the ideographic full stop, comma
 # and brackets, which stand between such words without spaces as well.
@@ -38,7 +47,10 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 _CLOSERS = {opener: closer for closer, opener in _PAIRS.items()}
 _ALL_MARKS = re.compile(f"[{re.escape(_LEADING + _TRAILING)}]+")
 _UNSPACED_MARKS = "、。〈〉《》「」『』【】〔〕！（），．：；？［］｛｝｡｢｣､"
-_SENTENCE_END = re.compile(r"[.!?…。！？｡．؟।॥]+[\"'”’»)\]}」』）】》]*\Z")
+MARKS = "".join(sorted({*_LEADING, *_TRAILING, *_UNSPACED_MARKS}))
+"""Punctuation that is a unit of its own at the edges of words."""
+SENTENCE_MARKS = ".!?…。！？｡．؟।॥"
+_SENTENCE_END = re.compile(f"[{SENTENCE_MARKS}]+" + r"[\"'”’»)\]}」』）】》]*\Z")
 # "U.S.", "e.g.", "J.": the last full stop belongs to the abbreviation.
 _ABBREVIATION = re.compile(r"(?:[^\W\d_]\.)+")
 _LIST_MARKER = re.compile(r"(?:\d{1,3}|[A-Za-z])[.)]")
@@ -62,7 +74,7 @@ class Units:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def sentence_starts(self, text: str) -> NDArray[np.bool_]:
+    def sentence_starts(self, text: str) -> BoolArray:
         """Which units begin a sentence: behind closing punctuation or a line break."""
         flags = np.zeros(len(self), dtype=bool)
         flags[:1] = True

@@ -1,0 +1,353 @@
+"""Turns LangChain documents into texts for `lingua2.Compressor`, and its texts into documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Self
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
+from langchain_core.prompts import BasePromptTemplate, format_document
+from langchain_core.runnables import Runnable, RunnableLambda
+from pydantic import ConfigDict, InstanceOf, PrivateAttr, model_validator
+
+from lingua2 import (
+    CompressionOptions,
+    CompressionResult,
+    Compressor,
+    InputError,
+    ModelOptions,
+    OptionError,
+)
+from lingua2.budget import Frame
+from lingua2.counting import resolve_token_counter
+from lingua2.options import resolve_options
+
+__all__ = ["Lingua2Compressor"]
+
+_DOCUMENT_KEYS = ("documents", "context")
+_QUERY_KEYS = ("query", "question", "input")
+# A private-use character keeps it out of real prompts; letters of both cases, a line break and
+# what HTML escapes betray a template that changes what it inserts.
+_MARK = "\ue000Page & <'content'>\n\"here\"\ue000"
+_build_lock = Lock()
+
+
+class Lingua2Compressor(
+    ModelOptions, CompressionOptions, BaseDocumentCompressor, BaseDocumentTransformer
+):
+    """Compresses retrieved documents together to one hard token budget.
+
+    Every option of `lingua2.ModelOptions` and `lingua2.CompressionOptions` is a field; give
+    exactly one of ``target_token``, ``rate`` and ``threshold``. Documents keep their order, class,
+    id and metadata; only ``page_content`` gets shorter. What comes in is never changed.
+
+    The weights are loaded at the first call that needs them. One object may be used from many
+    threads, and ``model_copy(update={"target_token": 200})`` gives one with another option that
+    shares the loaded model; the next call checks it.
+
+    Example:
+        .. code-block:: python
+
+            compressor = Lingua2Compressor(target_token=500)
+
+            # around a retriever
+            ContextualCompressionRetriever(base_compressor=compressor, base_retriever=retriever)
+
+            # in LCEL, without and with the question
+            retriever | compressor.as_runnable()
+            {"context": retriever, "question": RunnablePassthrough()} | compressor.as_runnable()
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+    drop_empty: bool = True
+    """Leave out documents of which nothing was kept. ``False`` returns them with an empty
+    ``page_content``, and what the reader still sees of them counts towards the budget."""
+
+    add_statistics: bool = False
+    """Write ``lingua2_original_tokens``, ``lingua2_compressed_tokens`` (ints) and ``lingua2_rate``
+    (a float) of each document's ``page_content`` into its metadata."""
+
+    # To pydantic BasePromptTemplate[Any] is a class of its own, which no template derives from.
+    document_prompt: InstanceOf[BasePromptTemplate] | None = None  # type: ignore[type-arg]
+    """The template with which the chain will format each document, as in
+    ``create_stuff_documents_chain``; what it puts around ``page_content`` counts towards the
+    budget."""
+
+    _built: _Built | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_document_prompt(self) -> Self:
+        prompt = self.document_prompt
+        if prompt is not None and "page_content" not in prompt.input_variables:
+            raise ValueError(
+                "document_prompt must have the variable page_content; it has "
+                f"{sorted(prompt.input_variables)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        # Reads no weights, but a wrong path is found here instead of at the first question.
+        _ = self.compressor
+        return self
+
+    @property
+    def compressor(self) -> Compressor:
+        """The core compressor; ``compressor.load()`` loads the weights ahead of the first call."""
+        options = {name: getattr(self, name) for name in ModelOptions.model_fields}
+        with _build_lock:
+            if self._built is None or self._built.options != options:
+                self._built = _Built(options, Compressor(**options))
+            return self._built.compressor
+
+    def compress_documents(
+        self,
+        documents: Iterable[Document],
+        query: str | None,
+        callbacks: Callbacks | None = None,
+    ) -> list[Document]:
+        """Compress documents to the budget.
+
+        Args:
+            documents: The documents, in the order in which the reader will see them.
+            query: The question; may be empty or None.
+            callbacks: Handlers that see the compression as one run; within another run it is
+                nested there.
+
+        Returns:
+            Compressed copies of the documents, in order.
+
+        Raises:
+            InputError: ``documents`` is no list of documents, or ``query`` no string.
+            OptionError: The options exclude each other, or ``document_prompt`` does not fit a
+                document.
+            TokenCounterError: ``token_counter`` is unknown or does not count.
+            ModelLoadError: The checkpoint cannot be loaded.
+
+        Warns:
+            BudgetWarning: Forced units did not fit into the budget.
+        """
+        return self.transform_documents(documents, query=query, callbacks=callbacks)
+
+    async def acompress_documents(
+        self,
+        documents: Iterable[Document],
+        query: str | None,
+        callbacks: Callbacks | None = None,
+    ) -> list[Document]:
+        """`compress_documents` without blocking the event loop."""
+        return await self.atransform_documents(documents, query=query, callbacks=callbacks)
+
+    def transform_documents(
+        self,
+        documents: Iterable[Document],
+        *,
+        query: str | None = None,
+        callbacks: Callbacks | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Compress documents where there need not be a question, such as at ingestion.
+
+        Args:
+            documents: See `compress_documents`.
+            query: See `compress_documents`.
+            callbacks: See `compress_documents`.
+            **kwargs: Fields of `lingua2.CompressionOptions` that replace those of this object for
+                this call; a budget among them replaces its budget.
+
+        Returns:
+            Compressed copies of the documents, in order.
+        """
+        inputs = {"documents": documents, "query": query}
+        output = self.as_runnable().invoke(inputs, {"callbacks": callbacks}, **kwargs)
+        return output["documents"]  # type: ignore[no-any-return]
+
+    async def atransform_documents(
+        self,
+        documents: Iterable[Document],
+        *,
+        query: str | None = None,
+        callbacks: Callbacks | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """`transform_documents` without blocking the event loop."""
+        inputs = {"documents": documents, "query": query}
+        output = await self.as_runnable().ainvoke(inputs, {"callbacks": callbacks}, **kwargs)
+        return output["documents"]  # type: ignore[no-any-return]
+
+    def as_runnable(self) -> Runnable[Any, Any]:
+        """This compressor as a step of an LCEL chain.
+
+        The step takes a list of documents and returns the compressed list; or it takes a dict
+        that holds the documents under "documents" or "context" and the question, if there is one,
+        under "query", "question" or "input" (the first that is there counts), and returns a new
+        dict with the compressed documents in their place. ``bind(rate=0.2)`` gives it other
+        options.
+        """
+        return RunnableLambda(self._run, afunc=self._arun, name=type(self).__name__)
+
+    def _run(self, inputs: Any, **overrides: Any) -> Any:
+        call = _Call(self, inputs, overrides)
+        return call.output(self.compressor.compress(**call.arguments))
+
+    async def _arun(self, inputs: Any, **overrides: Any) -> Any:
+        call = _Call(self, inputs, overrides)
+        return call.output(await self.compressor.acompress(**call.arguments))
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        # All fields would be a page, and a tokenizer among them a book.
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name in self.model_fields_set and value is not None:
+                yield name, _Short(value)
+
+
+class _Call:
+    """One call: what came in, what the core is asked for, and what goes out."""
+
+    def __init__(self, adapter: Lingua2Compressor, inputs: Any, overrides: dict[str, Any]) -> None:
+        self._adapter = adapter
+        self._inputs = inputs
+        self._key, query = _slots(inputs)
+        self._documents = _checked(inputs if self._key is None else inputs[self._key], self._key)
+        own = {name: getattr(adapter, name) for name in CompressionOptions.model_fields}
+        options = resolve_options(own, overrides)
+        self._token_counter = options.token_counter
+        self.arguments: dict[str, Any] = {
+            "texts": [document.page_content for document in self._documents],
+            "query": query,
+            "frames": _frames(self._documents, adapter.document_prompt),
+            "keep_empty": not adapter.drop_empty,
+            **{name: getattr(options, name) for name in CompressionOptions.model_fields},
+        }
+
+    def output(self, result: CompressionResult) -> Any:
+        """The compressed documents in the shape in which the documents came."""
+        adapter = self._adapter
+        count = resolve_token_counter(self._token_counter) if adapter.add_statistics else None
+        compressed = []
+        for document, text in zip(self._documents, result.texts, strict=True):
+            if text or not adapter.drop_empty:
+                metadata = deepcopy(document.metadata)
+                if count is not None:
+                    metadata |= _statistics(count(document.page_content), count(text))
+                update = {"page_content": text, "metadata": metadata}
+                compressed.append(document.model_copy(update=update))
+        return compressed if self._key is None else {**self._inputs, self._key: compressed}
+
+
+def _statistics(before: int, after: int) -> dict[str, int | float]:
+    # Flat, because many vector stores accept nothing else.
+    return {
+        "lingua2_original_tokens": before,
+        "lingua2_compressed_tokens": after,
+        "lingua2_rate": after / before if before else 1.0,
+    }
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A core compressor and the options it was built from."""
+
+    options: dict[str, Any]
+    compressor: Compressor
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Built:
+        # It never changes and serves many threads, so copies can share one model in memory.
+        return self
+
+    def __reduce__(self) -> Any:
+        # Weights do not belong into a pickle; the next call builds from the options again.
+        return _not_built, ()
+
+
+def _not_built() -> None:
+    return None
+
+
+class _Short:
+    """A value that is printed in at most 80 characters."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        text = repr(self._value)
+        return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
+def _slots(inputs: Any) -> tuple[str | None, str | None]:
+    """Where the documents are in the input of a runnable (None: it is they), and the question."""
+    if not isinstance(inputs, Mapping):
+        if isinstance(inputs, (str, bytes, Document)) or not isinstance(inputs, Iterable):
+            raise InputError(f"{_shapes()}; got {_what(inputs)}")
+        return None, None
+    key = next((key for key in _DOCUMENT_KEYS if key in inputs), None)
+    if key is None:
+        raise InputError(f"{_shapes()}; got a dict with the keys {list(inputs)}")
+    for name in _QUERY_KEYS:
+        query = inputs.get(name)
+        if isinstance(query, str):
+            return key, query
+        if query is not None:
+            raise InputError(f"{name!r} must hold the question as a string, got {_what(query)}")
+    return key, None
+
+
+def _shapes() -> str:
+    documents, queries = (
+        " or ".join(f'"{key}"' for key in keys) for keys in (_DOCUMENT_KEYS, _QUERY_KEYS)
+    )
+    return (
+        f"give a list of Documents, or a dict with it under {documents} and the question, if there "
+        f"is one, under {queries}"
+    )
+
+
+def _checked(documents: Any, key: str | None) -> list[Document]:
+    name = key or "documents"
+    if isinstance(documents, Document):
+        raise InputError(f"{name} is one Document, not a list of them; write [document]")
+    if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Iterable):
+        raise InputError(f"{name} must be a list of Documents, got {_what(documents)}")
+    checked = list(documents)
+    for i, document in enumerate(checked):
+        if not isinstance(document, Document):
+            hint = "; write Document(page_content=text)" if isinstance(document, str) else ""
+            raise InputError(f"{name}[{i}] is not a Document but {_what(document)}{hint}")
+    return checked
+
+
+def _what(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
+
+
+def _frames(
+    documents: list[Document], prompt: BasePromptTemplate[Any] | None
+) -> list[Frame] | None:
+    """What the chain's template puts before and after each document."""
+    if prompt is None:
+        return None
+    needed = set(prompt.input_variables) - {"page_content"}
+    frames = []
+    for i, document in enumerate(documents):
+        if missing := sorted(needed - document.metadata.keys()):
+            raise OptionError(
+                f"document_prompt needs {', '.join(missing)}, which the metadata of documents[{i}] "
+                f"lacks; it has: {', '.join(map(str, document.metadata)) or 'nothing'}"
+            )
+        shown = format_document(document.model_copy(update={"page_content": _MARK}), prompt)
+        before, *rest = shown.split(_MARK)
+        if len(rest) != 1:
+            raise OptionError(
+                "document_prompt must show page_content once and as it is, or what it adds cannot "
+                f"be counted; with documents[{i}] it shows it {len(rest)} times (in mustache write "
+                "{{{page_content}}}: two braces escape what is HTML)"
+            )
+        frames.append((before, rest[0]))
+    return frames
