@@ -1,16 +1,14 @@
 """Retrieve, compress to a token budget, and build the prompt: everything runs offline.
 
-Needs: pip install "lingua2[langchain]" langchain-classic langchain-community rank-bm25
+Needs: pip install "lingua2[langchain]" langchain-classic rank-bm25
 """
 
-import re
-
 from langchain_classic.retrievers import ContextualCompressionRetriever
-from langchain_community.retrievers import BM25Retriever
 from langchain_core.documents import Document
 from langchain_core.prompts import PromptTemplate, format_document
 from langchain_core.runnables import RunnablePassthrough
 
+from bm25 import BM25Retriever
 from langchain_lingua2 import Lingua2Compressor
 from lingua2.counting import tiktoken_encoding
 
@@ -61,10 +59,6 @@ DOCUMENTS = [
 ]
 
 
-def words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
-
-
 def prompt_of(documents: list[Document]) -> str:
     return "\n\n".join(format_document(document, DOCUMENT_PROMPT) for document in documents)
 
@@ -76,7 +70,7 @@ def show(heading: str, documents: list[Document]) -> None:
 
 
 def main() -> None:
-    retriever = BM25Retriever.from_documents(DOCUMENTS, k=3, preprocess_func=words)
+    retriever = BM25Retriever(documents=DOCUMENTS, k=3)
     # The titles and blank lines that the prompt adds are within the budget.
     compressor = Lingua2Compressor(target_token=BUDGET, document_prompt=DOCUMENT_PROMPT)
 
