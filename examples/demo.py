@@ -3,8 +3,8 @@
     python examples/demo.py
     python examples/demo.py --file notes.md more.txt --question "Who pays?" --target-token 200
 
-Without --file it searches a small handbook of a made-up cable car. Retrieval is BM25 in LangChain
-and a keyword table in LlamaIndex: real, and offline.
+Without --file it searches a small handbook of a made-up cable car. Retrieval is BM25 in both
+frameworks: real, and offline.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from pathlib import Path
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_core.documents import Document
 from langchain_text_splitters import RecursiveCharacterTextSplitter
-from llama_index.core import QueryBundle, SimpleKeywordTableIndex
-from llama_index.core.llms import MockLLM
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import QueryBundle, TextNode
+from llama_index.retrievers.bm25 import BM25Retriever as LlamaIndexBM25
 
 from bm25 import BM25Retriever
 from langchain_lingua2 import Lingua2Compressor
@@ -96,9 +95,8 @@ def with_llamaindex(
     chunks: dict[str, str], question: str, budget: int
 ) -> tuple[list[str], list[str]]:
     nodes = [TextNode(text=text, id_=title) for title, text in chunks.items()]
-    # Finds keywords by itself, but insists on having a language model.
-    index = SimpleKeywordTableIndex(nodes=nodes, llm=MockLLM())
-    found = index.as_retriever(num_chunks_per_query=4).retrieve(question)
+    retriever = LlamaIndexBM25.from_defaults(nodes=nodes, similarity_top_k=min(4, len(nodes)))
+    found = retriever.retrieve(question)
     compressor = Lingua2Postprocessor(target_token=budget)
     compressed = compressor.postprocess_nodes(found, QueryBundle(question))
     return [n.get_content() for n in found], [n.get_content() for n in compressed]
