@@ -112,22 +112,30 @@ def fill_budget(
     if used >= budget or position == len(order):
         return kept, used
     filler = _Filler(prompt, kept, lru_cache(maxsize=1 << 16)(count), allowed)
-    estimate, added = used, []
-    for unit in order[position:].tolist():
-        if estimate >= budget:
-            break
-        cost = filler.cost(unit)
-        if cost is not None and estimate + cost <= budget:
-            filler.add(unit)
-            added.append(unit)
-            estimate += cost
-    used = measure(filler.kept())
+    added, estimate = filler.fill(order[position:], budget, used)
+
+    def with_units(units: list[int]) -> IntArray:
+        # Cleaned as a whole, since a unit may bring back what was taken out without it.
+        return clean(np.sort(np.concatenate((order[:position], np.array(units, dtype=np.int64)))))
+
+    kept = with_units(added)
+    used = measure(kept)
     while used > budget:
-        filler.remove(added.pop())
-        used = measure(filler.kept())
-    if used != estimate:
-        used = _fill_exactly(filler, order[position:], budget, used, measure)
-    return filler.kept(), used
+        added.pop()
+        kept = with_units(added)
+        used = measure(kept)
+    if used == estimate:
+        return kept, used
+    # The counter is not additive even at spaces, so go on with whole counts.
+    taken = set(added)
+    rest = [unit for unit in order[position:].tolist() if unit not in taken]
+    for unit in rest[:_EXACT_TRIALS]:
+        trial = with_units([*added, unit])
+        tokens = measure(trial)
+        if used < tokens <= budget:
+            added.append(unit)
+            kept, used = trial, tokens
+    return kept, used
 
 
 def _prefix(
@@ -168,30 +176,6 @@ def _prefix(
     return best, used, low
 
 
-def _fill_exactly(
-    filler: _Filler,
-    order: IntArray,
-    budget: int,
-    used: int,
-    measure: Callable[[IntArray], int],
-) -> int:
-    """Go on filling with whole counts, for counters whose local counts do not add up."""
-    trials = 0
-    for unit in order.tolist():
-        if used >= budget or trials == _EXACT_TRIALS:
-            break
-        if filler.cost(unit) is None:
-            continue
-        trials += 1
-        filler.add(unit)
-        tokens = measure(filler.kept())
-        if tokens <= budget:
-            used = tokens
-        else:
-            filler.remove(unit)
-    return used
-
-
 class _Filler:
     """A selection that grows unit by unit and knows what one more unit costs around its place."""
 
@@ -208,25 +192,25 @@ class _Filler:
         self._kept: list[list[int]] = [own.tolist() for own in prompt.split(kept)]
         self._shown = [i for i, own in enumerate(self._kept) if own or prompt.keep_empty]
 
-    def kept(self) -> IntArray:
-        """Ascending indices of the kept units of the set."""
-        offsets = self._prompt.offsets[:-1].tolist()
-        return np.array(
-            [offset + i for offset, own in zip(offsets, self._kept, strict=True) for i in own],
-            dtype=np.int64,
-        )
+    def fill(self, order: IntArray, budget: int, used: int) -> tuple[list[int], int]:
+        """Add units in order while they fit; returns them and the tokens they should lead to."""
+        added = []
+        for unit in order.tolist():
+            if used >= budget:
+                break
+            cost = self.cost(unit)
+            if cost is not None and used + cost <= budget:
+                self.add(unit)
+                added.append(unit)
+                used += cost
+        return added, used
 
     def add(self, unit: int) -> None:
+        """Keep ``unit``."""
         document, index = self._locate(unit)
         if not self._kept[document] and not self._prompt.keep_empty:
             insort(self._shown, document)
         insort(self._kept[document], index)
-
-    def remove(self, unit: int) -> None:
-        document, index = self._locate(unit)
-        self._kept[document].remove(index)
-        if not self._kept[document] and not self._prompt.keep_empty:
-            self._shown.remove(document)
 
     def cost(self, unit: int) -> int | None:
         """Tokens that ``unit`` adds, None where it is kept already or must not stand there."""

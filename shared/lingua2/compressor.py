@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,35 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from typing_extensions import Unpack
 
-from .backends import FloatArray
-from .budget import Frame, Prompt, fill_budget
-from .counting import TokenCounter, resolve_token_counter
+from .budget import Frame
+from .counting import resolve_token_counter
 from .encoder import Encoder, ScoredText
 from .errors import BudgetWarning, InputError
+from .job import Job
 from .loading import check_source, load_checkpoint
 from .options import (
     BUDGET_OPTIONS,
-    CompressionOptions,
     ModelOptions,
     OptionOverrides,
     resolve_options,
     validated,
 )
-from .rendering import Layout
-from .result import CompressionResult, DroppedForced
-from .selection import (
-    context_filter,
-    digit_units,
-    drop_consecutive,
-    force_ids,
-    ranking,
-    spread,
-    word_values,
-)
-from .text import BoolArray, IntArray
+from .result import CompressionResult
 
 __all__ = ["Compressor"]
 
@@ -158,9 +144,10 @@ class Compressor:
         resolved = resolve_options(self._defaults, dict(options))
         around = _checked_frames(frames, len(sources))
         count = resolve_token_counter(resolved.token_counter)
-        job = _Job(sources, around, keep_empty, resolved, count)
-        if job.fits() and not resolved.return_word_label:
-            return job.unchanged()
+        job = Job(sources, around, keep_empty, resolved, count)
+        if job.fits():
+            labels = resolved.return_word_label
+            return job.unchanged(self._loaded_encoder().score(sources) if labels else None)
         result = job.finish(self._loaded_encoder().score(sources))
         _warn(result)
         return result
@@ -194,164 +181,6 @@ class Compressor:
                 if self._encoder is None:
                     self._encoder = _build_encoder(self._model_options)
         return self._encoder
-
-
-class _Job:
-    """One call: the texts, what the reader sees around them, and what may be kept."""
-
-    def __init__(
-        self,
-        sources: list[str],
-        frames: Sequence[Frame],
-        keep_empty: bool,
-        options: CompressionOptions,
-        count: TokenCounter,
-    ) -> None:
-        self.sources = sources
-        self.frames = frames
-        self.keep_empty = keep_empty
-        self.options = options
-        self.count = count
-        self.original_tokens = count(self._prompt([]).join(sources))
-        self.budget = self._budget()
-
-    def fits(self) -> bool:
-        """Whether everything can stay, with nothing that could still have to go."""
-        if self.options.use_context_level_filter or self.budget is None:
-            return False
-        return self.original_tokens <= self.budget
-
-    def unchanged(self) -> CompressionResult:
-        spans = [[(0, len(text))] if text else [] for text in self.sources]
-        return self._result(list(self.sources), spans, self.original_tokens)
-
-    def finish(self, scored: list[ScoredText]) -> CompressionResult:
-        """Rank the scored units and keep what the budget holds."""
-        options = self.options
-        breaks = not options.drop_consecutive and any(
-            "\n" in t for t in options.force_tokens if not t.strip()
-        )
-        layouts = [Layout(s.text, s.units, keep_breaks=breaks) for s in scored]
-        prompt = self._prompt(layouts)
-        own = [s.probabilities(options.token_to_word) for s in scored]
-        ids = _joined([force_ids(layout, options.force_tokens) for layout in layouts], np.int64)
-        forced: BoolArray = ids != -1
-        if options.force_reserve_digit:
-            forced |= _joined([digit_units(layout) for layout in layouts], np.bool_)
-        stay = self._context_filter(scored)
-        candidates = stay[prompt.document]
-        if self.fits():
-            kept, used = np.arange(len(forced)), self.original_tokens
-        elif self.budget is None:
-            likely = _joined(own, np.float32) >= options.threshold
-            kept = np.flatnonzero(candidates & (forced | likely))
-            kept = (
-                drop_consecutive(kept, ids, prompt.document) if options.drop_consecutive else kept
-            )
-            used = self.count(prompt.render(kept))
-        else:
-            values = _joined(
-                [word_values(*pair) for pair in zip(layouts, own, strict=True)], np.float32
-            )
-            kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
-        lost = forced & candidates
-        lost[kept] = False
-        if options.drop_consecutive:
-            lost &= ids < 0
-        per_text = prompt.split(kept)
-        rendered = [layout.render(own) for layout, own in zip(layouts, per_text, strict=True)]
-        return self._result(
-            [text for text, _ in rendered],
-            [spans for _, spans in rendered],
-            used,
-            _dropped(layouts, prompt.split(np.flatnonzero(lost))),
-            scored,
-            per_text,
-        )
-
-    def _fill(
-        self,
-        prompt: Prompt,
-        budget: int,
-        values: FloatArray,
-        forced: BoolArray,
-        ids: IntArray,
-        candidates: BoolArray,
-    ) -> tuple[IntArray, int]:
-        options, document = self.options, prompt.document
-        if options.allocation == "uniform":
-            costs = np.array(
-                [
-                    self.count(" " + layout.unit(i))
-                    for layout in prompt.layouts
-                    for i in range(len(layout))
-                ],
-                dtype=np.float32,
-            )
-            values = spread(values, forced, costs, document)
-        order = ranking(values, forced)
-        order = order[candidates[order]]
-        if not options.drop_consecutive:
-            return fill_budget(prompt, order, budget, self.count)
-
-        def allowed(unit: int, left: int, right: int) -> bool:
-            token = ids[unit]
-            return token < 0 or not any(i >= 0 and ids[i] == token for i in (left, right))
-
-        return fill_budget(
-            prompt,
-            order,
-            budget,
-            self.count,
-            clean=lambda kept: drop_consecutive(kept, ids, document),
-            allowed=allowed,
-        )
-
-    def _context_filter(self, scored: list[ScoredText]) -> BoolArray:
-        if not self.options.use_context_level_filter:
-            return np.ones(len(scored), dtype=bool)
-        means = np.array(
-            [
-                s.probabilities(self.options.token_to_word).mean() if len(s.units) else 0.0
-                for s in scored
-            ],
-            dtype=np.float32,
-        )
-        return context_filter(self.sources, means, self.options, self.budget, self.count)
-
-    def _prompt(self, layouts: list[Layout]) -> Prompt:
-        return Prompt(layouts, self.frames, self.options.document_separator, self.keep_empty)
-
-    def _budget(self) -> int | None:
-        if self.options.rate is not None:
-            # 0.29 * 100 is 28.999999999999996 in floating point.
-            return math.floor(self.options.rate * self.original_tokens + 1e-9)
-        return self.options.target_token
-
-    def _result(
-        self,
-        texts: list[str],
-        spans: list[list[tuple[int, int]]],
-        used: int,
-        lost: tuple[DroppedForced, ...] = (),
-        scored: list[ScoredText] | None = None,
-        kept: list[IntArray] | None = None,
-    ) -> CompressionResult:
-        return CompressionResult(
-            texts=texts,
-            spans=spans,
-            original_tokens=self.original_tokens,
-            compressed_tokens=used,
-            budget=self.budget,
-            separator=self.options.document_separator,
-            sources=self.sources,
-            frames=self.frames,
-            dropped_forced=lost,
-            _keep_empty=self.keep_empty,
-            _scored=scored,
-            _kept=kept,
-            _pooling=self.options.token_to_word,
-        )
 
 
 def _build_encoder(options: ModelOptions) -> Encoder:
@@ -391,18 +220,6 @@ def _checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame
     if len(frames) != size:
         raise InputError(f"frames has {len(frames)} entries for {size} texts; give one per text")
     return frames
-
-
-def _joined(parts: list[Any], dtype: Any) -> Any:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
-
-
-def _dropped(layouts: list[Layout], lost: list[IntArray]) -> tuple[DroppedForced, ...]:
-    return tuple(
-        DroppedForced(number, layout.starts[i], layout.ends[i], layout.unit(i))
-        for number, (layout, units) in enumerate(zip(layouts, lost, strict=True))
-        for i in units.tolist()
-    )
 
 
 def _warn(result: CompressionResult) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "drop_consecutive",
     "force_ids",
     "ranking",
+    "repeats",
     "spread",
     "word_values",
 ]
@@ -117,6 +118,22 @@ def drop_consecutive(kept: IntArray, ids: IntArray, document: IntArray) -> IntAr
     repeated = np.zeros(len(kept), dtype=bool)
     repeated[1:] = (tokens[1:] >= 0) & (tokens[1:] == tokens[:-1]) & (texts[1:] == texts[:-1])
     return kept[~repeated]
+
+
+def repeats(units: IntArray, kept: IntArray, ids: IntArray, document: IntArray) -> BoolArray:
+    """Which of ``units``, none of them kept, stand right beside an equal kept force token.
+
+    These `drop_consecutive` took out; others were lost to the budget.
+    """
+    place = np.searchsorted(kept, units)
+    beside = np.zeros(len(units), dtype=bool)
+    for shift in (-1, 0):
+        near = place + shift
+        inside = (near >= 0) & (near < len(kept))
+        other = kept[near[inside]]
+        same = (ids[other] == ids[units[inside]]) & (document[other] == document[units[inside]])
+        beside[inside] |= same
+    return beside & (ids[units] >= 0)
 
 
 def spread(
