@@ -19,7 +19,6 @@ settings.register_profile("lingua2", derandomize=True, deadline=None)
 settings.load_profile("lingua2")
 
 import checkpoints  # noqa: E402 - the environment comes first
-
 from lingua2 import Compressor  # noqa: E402 - the environment comes first
 
 

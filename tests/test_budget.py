@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import CHINESE, MANY_KINDS, PROSE, texts
 
 from lingua2.budget import Prompt, fill_budget
 from lingua2.counting import resolve_token_counter, tiktoken_encoding
 from lingua2.rendering import Layout
 from lingua2.selection import ranking
 from lingua2.text import split_units
+from samples import CHINESE, MANY_KINDS, PROSE, texts
 
 COUNTERS = {
     "cl100k_base": resolve_token_counter("cl100k_base"),

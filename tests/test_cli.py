@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from samples import LOG, PROSE
 
 from lingua2 import Compressor
 from lingua2.cli import main
+from samples import LOG, PROSE
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import AWKWARD, CHINESE, CODE, JAPANESE, LOG, MANY_KINDS, MARKDOWN, PROSE, texts
 from transformers import AutoTokenizer
 
 from lingua2 import BudgetWarning, CompressionResult, Compressor, InputError, OptionError
 from lingua2.counting import resolve_token_counter
+from samples import AWKWARD, CHINESE, CODE, JAPANESE, LOG, MANY_KINDS, MARKDOWN, PROSE, texts
 
 count = resolve_token_counter("cl100k_base")
 SET = list(MANY_KINDS.values())

@@ -7,18 +7,18 @@ import hashlib
 import re
 from pathlib import Path
 
-import checkpoints
 import pytest
 import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import AWKWARD, MANY_KINDS
 from tiktoken_ext import openai_public
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+import checkpoints
 from lingua2 import TokenCounterError
 from lingua2.counting import bundled_encodings, resolve_token_counter, tiktoken_encoding
+from samples import AWKWARD, MANY_KINDS
 
 LONG = MANY_KINDS["prose"] * 20
 

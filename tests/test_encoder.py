@@ -6,18 +6,18 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import checkpoints
 import numpy as np
 import pytest
 import torch
-from samples import AWKWARD, CHINESE, MANY_KINDS, PROSE
 
+import checkpoints
 from lingua2 import Compressor
 from lingua2.backends import Backend, FloatArray
 from lingua2.backends.torch import TorchBackend
 from lingua2.encoder import Encoder
 from lingua2.loading import Checkpoint, load_checkpoint
 from lingua2.options import ModelOptions
+from samples import AWKWARD, CHINESE, MANY_KINDS, PROSE
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "BERT": checkpoints.build_bert,

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-from samples import PROSE
 from transformers import CanineTokenizer
 
 from lingua2 import Compressor, ModelLoadError, OptionError
+from samples import PROSE
 
 
 @pytest.fixture

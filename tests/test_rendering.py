@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import CODE, texts
 
 from lingua2.rendering import Layout
 from lingua2.text import split_units
+from samples import CODE, texts
 
 
 def keep(text: str, words: set[str] | None = None, *, keep_breaks: bool = False) -> str:

@@ -7,10 +7,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from samples import AWKWARD, CODE, MANY_KINDS, PROSE
 
 from lingua2 import Compressor
 from lingua2.display import summary, to_terminal
+from samples import AWKWARD, CODE, MANY_KINDS, PROSE
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0])

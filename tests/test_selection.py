@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from samples import MANY_KINDS, texts
 
 from lingua2.options import CompressionOptions
 from lingua2.rendering import Layout
@@ -19,6 +18,7 @@ from lingua2.selection import (
     word_values,
 )
 from lingua2.text import split_units
+from samples import MANY_KINDS, texts
 
 
 def layout(text: str) -> Layout:

@@ -7,9 +7,9 @@ import unicodedata
 import numpy as np
 import pytest
 from hypothesis import given
-from samples import AWKWARD, CHINESE, EMOJI, JAPANESE, MANY_KINDS, texts
 
 from lingua2.text import has_unspaced, split_units
+from samples import AWKWARD, CHINESE, EMOJI, JAPANESE, MANY_KINDS, texts
 
 
 def units(text: str, pieces: list[int] | None = None) -> list[str]:

@@ -165,7 +165,7 @@ class ChunkScorer:
 def _longest_window(model: torch.nn.Module) -> int:
     # The reference does not look at the tokenizer's limit, and fails if the model's is shorter.
     tables = (m for n, m in model.named_modules() if n.endswith("position_embeddings"))
-    sizes = [
+    sizes: list[int] = [
         t.num_embeddings - 1 - (-1 if t.padding_idx is None else t.padding_idx) for t in tables
     ]
     return min([MAX_LENGTH, *sizes])

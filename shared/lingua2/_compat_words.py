@@ -103,7 +103,7 @@ class Words:
     Attributes:
         texts: The words as pieces put together, a leading ``▁`` included.
         probabilities: Keep probability per word, 1.0 where it is forced.
-        unforced: Keep probability per word as the model gave it.
+        unforced: Keep probability of each word's first piece as the model gave it.
     """
 
     texts: list[str]
@@ -143,6 +143,7 @@ class WordMerger:
         texts: list[str] = []
         forced: list[list[Probability]] = []
         unforced: list[list[Probability]] = []
+        first: Probability = 0.0
         for token, probability in zip(tokens, probabilities, strict=True):
             if token not in self._seen:
                 self._seen[token] = self._inspect(token)
@@ -154,10 +155,12 @@ class WordMerger:
                 texts.append(text)
                 forced.append([])
                 unforced.append([])
+                first = probability
             else:
                 texts[-1] += text
             forced[-1].append(1.0 if is_forced else probability)
-            unforced[-1].append(probability)
+            # The reference repeats the first piece's for every piece of a word.
+            unforced[-1].append(first)
         return Words(texts, self._per_word(forced), self._per_word(unforced))
 
     def _per_word(self, groups: list[list[Probability]]) -> list[Probability]:

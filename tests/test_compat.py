@@ -1,0 +1,409 @@
+"""`lingua2.compat` against the real llmlingua 0.2.2 on the same checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+import random
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import llmlingua
+import numpy as np
+import pytest
+import torch
+
+import checkpoints
+from lingua2.compat import PromptCompressor
+from lingua2.errors import InputError, Lingua2Error, ModelLoadError, OptionError
+from lingua2.loading import DEFAULT_MODEL
+
+PROSE = (
+    "The old bridge over the river Lenn was closed on Monday after an inspector found cracks in "
+    "two of its pillars. Drivers now take the road through Oberau, which adds 14 minutes to the "
+    "trip. The mayor, who had asked for repairs in 2019, said that the work would cost about "
+    "3.2 million euros and would not be finished before spring. Nobody was hurt. "
+)
+TEXTS = {
+    "prose": PROSE,
+    "long": (PROSE * 9).replace("Monday", "Sunday", 3),
+    "long without ends": " ".join(f"word{i % 37} and part {i}" for i in range(260)),
+    "dialogue": (
+        "Anna: Did you call them?\nBen: Yes, twice!! They didn't pick up...\n"
+        'Anna: "Hm," she said -- "then I\'ll go there; will you come?"\nBen: No. No! No?'
+    ),
+    "code": (
+        "def area(width: float, height=2.5) -> float:\n    # not negative\n"
+        "    if width < 0 or height < 0:\n        raise ValueError(f'{width=}')\n"
+        "    return width * height  # m^2\n\nfor i in range(10):\n\tprint(area(i), end='')\n"
+    ),
+    "markdown": (
+        "# Release 1.4.0\n\n- **fixed** the `--dry-run` flag (#812)\n- added [docs](docs/a_b.md)\n"
+        "  1. install\n  2. run\n\n| key | value |\n|---|---|\n| a | 1 |\n\n> quoted ~~old~~\n"
+    ),
+    "json": '{"id": 77, "tags": ["x", "y z"], "ok": true, "sub": {"v": -1.5e-3}}',
+    "urls": (
+        "Look at https://shop.example.com/cart?item=42&lang=de#pay, mail bob_x@mail.example.org "
+        "or open C:\\Temp\\new file.txt and /etc/hosts."
+    ),
+    "digits": "2024-05-01 17:30:05 v1.2.3 $1,499.99 50% +49 30 1234567 0x1F 3/4 1e9 ½ ² Ⅷ",
+    "chinese": "昨天下午，市长在会议上说：新桥要到二〇二五年才能完工。没有人受伤！费用约320万元。",
+    "japanese": "橋は月曜日に閉鎖されました。修理には3億円かかるそうです。ﾊﾝｶｸ カタカナも。",
+    "german": "Übermäßig große Straßenbauämter prüfen Brückenpfeiler; das kostet 3,2 Mio. €.",
+    "arabic": "أُغلق الجسر القديم يوم الاثنين، ولم يُصب أحد بأذى. تبلغ الكلفة ٣٫٢ مليون يورو؟",
+    "emoji": "Done ✅ thanks 🙏🏽 👩‍💻 see you 😀😀 🇩🇪 !! ❤️",
+    "newlines": "\n\n\nfirst line\n\n\n\nsecond  line   \r\n\r\n\tthird\n\n",
+    "unknown": "ꙮ rare 𓀀 ☃ signs ⟦x⟧ \u200b\ufeff\u0000\x07 end \ufffd",
+    "special": "a [SEP] b [PAD] c [UNK] <s> d </s> [MASK] <mask> [NEW3] e <pad> [CLS]. f",
+    "marks": "C# and ## or ##ing, ((x)) ()[]{} ... !!! ?! a.b._c ▁x ▁▁ y -- __init__",
+    "repeated": "no no no no. no no. . . yes yes\n\n\n. ! ! ?",
+    "mixed": "İstanbul ŁÓDŹ naïve Çelik ﬁne ǅ Ωmega straße 東京tower café\u0301",
+    "one word": "budget",
+}
+CONTEXTS = [
+    [TEXTS["prose"], TEXTS["dialogue"], TEXTS["code"], TEXTS["german"], TEXTS["json"]],
+    [TEXTS["chinese"], TEXTS["markdown"], TEXTS["long"], TEXTS["newlines"].strip()],
+    [TEXTS["urls"], TEXTS["digits"]],
+    [TEXTS["prose"]],
+]
+FORCED = ["\n", "?", "!", ".", "the", "mayor", "in 2019", "##ing", "unbreakable", "▁No", "，", "14"]
+WORDS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "rate": {"rate": 0.33},
+    "strict": {"rate": 0.02, "return_word_label": True},
+    "everything": {"rate": 1.0, "return_word_label": True, "force_tokens": ["\n", "in 2019"]},
+    "more than everything": {"rate": 1.7},
+    "target": {"target_token": 25},
+    "large target": {"target_token": 10_000},
+    "labels": {"return_word_label": True, "word_sep": "|", "label_sep": "=", "rate": 0.4},
+    "first": {"token_to_word": "first", "rate": 0.6, "return_word_label": True},
+    "published": {"rate": 0.33, "force_tokens": ["\n", "?", "!", "."], "drop_consecutive": True},
+    "forced": {"rate": 0.2, "force_tokens": FORCED, "return_word_label": True},
+    "forced once": {"rate": 0.7, "force_tokens": FORCED, "drop_consecutive": True},
+    "digits": {"rate": 0.25, "force_reserve_digit": True, "return_word_label": True},
+    "digits first": {
+        "rate": 0.3,
+        "force_reserve_digit": True,
+        "token_to_word": "first",
+        "force_tokens": ["14 minutes"],
+    },
+    "chunk ends": {"chunk_end_tokens": [",", "\n", "on"], "force_tokens": ["\n", "\n"]},
+    "no chunk ends": {"chunk_end_tokens": (), "rate": 0.45},
+    "no words": {"use_token_level_filter": False, "return_word_label": True},
+}
+LEVELS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "rate": {"rate": 0.2, "return_word_label": True},
+    "everything": {"rate": 1.0, "return_word_label": True},
+    "target": {"target_token": 60, "return_word_label": True},
+    "no words": {"rate": 0.5, "use_token_level_filter": False, "return_word_label": True},
+    "no words, target": {"target_token": 200, "use_token_level_filter": False},
+    "contexts": {"target_context": 2, "return_word_label": True},
+    "no contexts": {"target_context": 0},
+    "forced contexts": {"target_context": 1, "force_context_ids": [1, 3, 99], "rate": 0.3},
+    "level rate": {"context_level_rate": 0.6, "rate": 0.4, "token_to_word": "first"},
+    "level target": {"context_level_target_token": 150, "target_token": 70},
+    "level target 0": {"context_level_target_token": 0, "force_context_ids": (2,)},
+    "both levels": {"target_context": 3, "context_level_target_token": 90},
+    "forced words": {
+        "target_token": 80,
+        "force_tokens": FORCED,
+        "drop_consecutive": True,
+        "force_reserve_digit": True,
+        "return_word_label": True,
+    },
+    "off": {"use_context_level_filter": False, "target_token": 90, "return_word_label": True},
+}
+
+
+class Pair(NamedTuple):
+    reference: Any
+    ours: PromptCompressor
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vocabulary() -> Iterator[None]:
+    """The reference needs tiktoken's cl100k_base, and finds the one that LlamaIndex ships."""
+    spec = importlib.util.find_spec("llama_index.core")
+    assert spec is not None
+    assert spec.origin is not None
+    with pytest.MonkeyPatch.context() as patch:
+        folder = Path(spec.origin).parent / "_static" / "tiktoken_cache"
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(folder))
+        # The reference sets it; this puts it back.
+        patch.setenv("PYTHONHASHSEED", "0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("models")
+    embedded = root / "embedded-bert-base-multilingual-cased"
+    embedded.symlink_to(DEFAULT_MODEL)
+    return {
+        "bert": checkpoints.build_bert(root / "tiny-bert-base-multilingual-cased"),
+        "xlmr": checkpoints.build_xlmr(root / "tiny-xlm-roberta-large"),
+        "embedded": embedded,
+    }
+
+
+@pytest.fixture(scope="module")
+def pairs(folders: dict[str, Path]) -> dict[str, Pair]:
+    return {kind: load(folder) for kind, folder in folders.items()}
+
+
+@pytest.fixture
+def bert(pairs: dict[str, Pair]) -> Pair:
+    return pairs["bert"]
+
+
+@pytest.fixture
+def xlmr(pairs: dict[str, Pair]) -> Pair:
+    return pairs["xlmr"]
+
+
+def load(folder: Path) -> Pair:
+    reference = llmlingua.PromptCompressor(str(folder), device_map="cpu", use_llmlingua2=True)
+    return Pair(reference, PromptCompressor(folder, device_map="cpu"))
+
+
+def compare(pair: Pair, context: str | list[str], options: dict[str, Any]) -> str:
+    """Asserts that both give the same, or ours something sensible where the reference fails."""
+    arguments = copy.deepcopy(options)
+    if isinstance(arguments.get("chunk_end_tokens"), tuple):
+        arguments["chunk_end_tokens"] = list(arguments["chunk_end_tokens"])
+    try:
+        expected = pair.reference.compress_prompt(copy.deepcopy(context), **arguments)
+    except Exception:
+        try:
+            result = pair.ours.compress_prompt(context, **options)
+        except Lingua2Error:
+            return "refused"
+        assert isinstance(result["compressed_prompt"], str)
+        assert all(isinstance(text, str) for text in result["compressed_prompt_list"])
+        assert result["compressed_tokens"] >= 0
+        return "mended"
+    assert pair.ours.compress_prompt(context, **options) == expected, (context, options)
+    return "equal"
+
+
+KINDS = ("bert", "xlmr", "embedded")
+# The embedded model is real and slow; long texts with every option are for the tiny ones.
+SHORT = [name for name in TEXTS if not name.startswith("long")]
+
+
+@pytest.mark.parametrize("options", WORDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_labels_and_counts_equal_the_references(
+    pairs: dict[str, Pair], kind: str, options: str
+) -> None:
+    names = SHORT[::3] if kind == "embedded" and options not in ("default", "forced") else TEXTS
+    outcomes = Counter(compare(pairs[kind], TEXTS[name], WORDS[options]) for name in names)
+    assert outcomes["equal"] > len(names) // 2, outcomes
+
+
+@pytest.mark.parametrize("options", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_contexts_equal_the_references(
+    pairs: dict[str, Pair], kind: str, options: str
+) -> None:
+    sets = CONTEXTS[::2] if kind == "embedded" else CONTEXTS
+    outcomes = Counter(compare(pairs[kind], contexts, LEVELS[options]) for contexts in sets)
+    assert outcomes["equal"] >= len(sets) - 1, outcomes
+
+
+def random_case(random: random.Random) -> tuple[list[str], dict[str, Any]]:
+    contexts = random.sample(list(TEXTS.values()), random.randint(1, 4))
+    options: dict[str, Any] = {
+        "token_to_word": random.choice(["mean", "first"]),
+        "force_tokens": random.sample(FORCED, random.randint(0, 5)),
+        "force_reserve_digit": random.random() < 0.3,
+        "drop_consecutive": random.random() < 0.5,
+        "return_word_label": random.random() < 0.7,
+        "use_context_level_filter": random.random() < 0.5,
+    }
+    if random.random() < 0.5:
+        options["rate"] = round(random.uniform(0.05, 0.98), 3)
+    else:
+        options["target_token"] = random.randint(1, 200)
+    level = random.randrange(6)
+    if level == 0:
+        options["target_context"] = random.randint(1, 4)
+    elif level == 1:
+        options["context_level_rate"] = round(random.uniform(0.1, 1.0), 2)
+    elif level == 2:
+        options["context_level_target_token"] = random.randint(1, 300)
+    if random.random() < 0.3:
+        options["force_context_ids"] = [random.randint(0, 3)]
+    return contexts, options
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlmr"])
+def test_random_options_equal_the_references(pairs: dict[str, Pair], kind: str) -> None:
+    generator = random.Random(7)  # noqa: S311
+    cases = [random_case(generator) for _ in range(60)]
+    outcomes = Counter(compare(pairs[kind], contexts, options) for contexts, options in cases)
+    assert outcomes["equal"] > 40, outcomes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "rounds"), [("bert", 1000), ("xlmr", 1000), ("embedded", 60)])
+def test_many_random_options_equal_the_references(
+    pairs: dict[str, Pair], kind: str, rounds: int
+) -> None:
+    generator = random.Random(11)  # noqa: S311
+    cases = [random_case(generator) for _ in range(rounds)]
+    outcomes = Counter(compare(pairs[kind], contexts, options) for contexts, options in cases)
+    print(kind, dict(outcomes))
+    assert outcomes["equal"] > rounds // 2, outcomes
+
+
+def test_the_signatures_are_the_references() -> None:
+    for method in ("compress_prompt", "compress_prompt_llmlingua2", "__init__"):
+        theirs = inspect.signature(getattr(llmlingua.PromptCompressor, method)).parameters
+        ours = inspect.signature(getattr(PromptCompressor, method)).parameters
+        assert [name for name in ours if name != "bert_special_tokens"] == list(theirs)
+
+
+def test_the_tokenizers_own_special_tokens_are_a_switch(folders: dict[str, Path]) -> None:
+    fixed = PromptCompressor(folders["xlmr"], device_map="cpu", bert_special_tokens=False)
+    like = PromptCompressor(folders["xlmr"], device_map="cpu")
+    options = {"rate": 0.5, "return_word_label": True}
+    results = [c.compress_prompt(TEXTS["long"], **options) for c in (fixed, like)]
+    assert results[0]["origin_tokens"] == results[1]["origin_tokens"]
+    assert results[0] != results[1]
+
+
+@pytest.mark.parametrize("context", ["", " ", [""], [" \n", ""], []])
+def test_blank_contexts_come_back_blank(bert: Pair, context: Any) -> None:
+    result = bert.ours.compress_prompt(context, rate=0.5)
+    assert result["compressed_prompt"].strip() == ""
+    assert result["compressed_tokens"] <= 1
+
+
+def test_a_path_with_any_name_is_loaded_by_its_tokenizer(
+    folders: dict[str, Path], tmp_path: Path, bert: Pair
+) -> None:
+    (tmp_path / "anything").symlink_to(folders["bert"])
+    ours = PromptCompressor(str(tmp_path / "anything"), device_map="cpu")
+    for options in (WORDS["published"], WORDS["forced"]):
+        assert ours.compress_prompt(PROSE, **options) == bert.reference.compress_prompt(
+            PROSE, **options
+        )
+
+
+def test_without_a_name_it_is_the_embedded_model(pairs: dict[str, Pair]) -> None:
+    ours = PromptCompressor(device_map="cpu")
+    assert ours(PROSE, rate=0.4) == pairs["embedded"].ours.compress_prompt(PROSE, rate=0.4)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("iterative_size", 100),
+        ("force_context_number", 2),
+        ("use_sentence_level_filter", True),
+        ("keep_split", True),
+        ("keep_first_sentence", 1),
+        ("keep_last_sentence", 1),
+        ("keep_sentence_number", 1),
+        ("high_priority_bonus", 5),
+        ("context_budget", "*1.5"),
+        ("token_budget_ratio", 2.0),
+        ("condition_in_question", "after"),
+        ("reorder_context", "sort"),
+        ("dynamic_context_compression_ratio", 0.3),
+        ("condition_compare", True),
+        ("add_instruction", True),
+        ("rank_method", "longllmlingua"),
+        ("concate_question", False),
+        ("context_segs", [["a"]]),
+        ("context_segs_rate", [[0.5]]),
+        ("context_segs_compress", [[True]]),
+        ("strict_preserve_uncompressed", False),
+    ],
+)
+def test_arguments_of_llmlingua_v1_are_refused(bert: Pair, argument: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"{argument}=.*LLMLingua v1 / LongLLMLingua"):
+        bert.ours.compress_prompt(PROSE, **{argument: value})
+
+
+def test_an_instruction_or_a_question_changes_nothing_and_says_so(bert: Pair) -> None:
+    for argument in ("instruction", "question"):
+        with pytest.warns(UserWarning, match="does not look at instruction and question"):
+            result = bert.ours.compress_prompt(PROSE, rate=0.5, **{argument: "Which bridge?"})
+        assert result == bert.reference.compress_prompt(PROSE, rate=0.5, **{argument: "Which?"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"use_llmlingua2": False}, "only LLMLingua-2 is implemented"),
+        ({"open_api_config": {"api_key": "x"}}, "calls no API"),
+        ({"model_config": {"revision": "main"}}, "model_config has no 'revision'"),
+        ({"llmlingua2_config": {"max_batch": 1}}, "llmlingua2_config has no 'max_batch'"),
+        ({"llmlingua2_config": {"max_batch_size": 0}}, "not a positive integer"),
+        ({"model_config": {"dtype": "int8"}}, "not a floating-point"),
+    ],
+)
+def test_wrong_constructor_arguments(
+    folders: dict[str, Path], arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        PromptCompressor(folders["bert"], device_map="cpu", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": "half"}, "rate='half' is not a number"),
+        ({"token_to_word": "max"}, "must be 'mean' or 'first'"),
+        ({"force_tokens": "abc"}, "is a single string"),
+        ({"force_tokens": ["x"] * 101}, "101 force_tokens, but max_force_token=100"),
+    ],
+)
+def test_wrong_options(bert: Pair, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        bert.ours.compress_prompt(PROSE, **options)
+    with pytest.raises(InputError, match="string or a sequence of strings"):
+        bert.ours.compress_prompt(7)  # type: ignore[arg-type]
+
+
+def test_a_byte_level_tokenizer_is_sent_to_the_compressor(tmp_path: Path) -> None:
+    checkpoints.build_roberta(tmp_path)
+    with pytest.raises(ModelLoadError, match=r"use lingua2\.Compressor"):
+        PromptCompressor(tmp_path, device_map="cpu")
+
+
+@pytest.mark.parametrize("method", ["structured_compress_prompt", "compress_json"])
+def test_the_structured_methods_are_refused(bert: Pair, method: str) -> None:
+    with pytest.raises(OptionError, match=f"{method} belongs to LLMLingua v1"):
+        getattr(bert.ours, method)([PROSE])
+
+
+def test_nothing_of_the_callers_is_changed(folders: dict[str, Path]) -> None:
+    config: dict[str, Any] = {}
+    torch.manual_seed(5)
+    random.seed(5)
+    np.random.seed(5)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    ours = PromptCompressor(folders["bert"], device_map="cpu", model_config=config)
+    contexts, force, ends = [PROSE, TEXTS["code"]], ["in 2019", "\n"], [".", "in 2019"]
+    given = copy.deepcopy((contexts, force, ends))
+    ours.compress_prompt(contexts, rate=0.4, force_tokens=force, chunk_end_tokens=ends)
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert config == {}
+    assert (contexts, force, ends) == given
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def test_eight_threads_give_what_one_gives(xlmr: Pair) -> None:
+    jobs = [(text, options) for text in CONTEXTS for options in (WORDS["forced"], {"rate": 0.3})]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda job: xlmr.ours.compress_prompt(job[0], **job[1]), jobs * 3))
+    assert together == [xlmr.ours.compress_prompt(text, **options) for text, options in jobs] * 3
