@@ -29,7 +29,7 @@ def prompt(
     sources: list[str], frames: list[tuple[str, str]] | None = None, keep_empty: bool = False
 ) -> Prompt:
     layouts = [Layout(text, split_units(text)) for text in sources]
-    return Prompt(layouts, frames or [("", "")] * len(sources), "\n\n", keep_empty)
+    return Prompt(layouts, frames or [("", "")] * len(sources), "\n\n", [keep_empty] * len(sources))
 
 
 def random_order(size: int, seed: int) -> np.ndarray:

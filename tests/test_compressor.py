@@ -398,6 +398,19 @@ def test_frames_that_stay_and_alone_exceed_the_budget_are_a_warning(compressor: 
     assert result.texts == ["", ""]
 
 
+def test_one_empty_text_may_stay_and_another_go(compressor: Compressor) -> None:
+    frames = [("picture one", ""), ("", ""), ("title: ", "")]
+    sources = ["", PROSE, "and so on and on it is"]
+    result = compressor.compress(
+        sources, target_token=12, frames=frames, keep_empty=[True, False, False]
+    )
+    assert result.prompt.startswith("picture one\n\n")
+    assert "title" not in result.prompt
+    assert count(result.prompt) == result.compressed_tokens <= 12
+    with pytest.raises(InputError, match="keep_empty has 1 flags for 3 texts"):
+        compressor.compress(sources, target_token=12, keep_empty=[True])
+
+
 def test_copies_share_the_weights_and_pickles_hold_the_options(compressor: Compressor) -> None:
     assert copy.deepcopy(compressor) is compressor
     restored = pickle.loads(  # noqa: S301 - our own

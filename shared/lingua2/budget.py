@@ -39,13 +39,13 @@ class Prompt:
         layouts: One per text.
         frames: What stands around each text.
         separator: What stands between two texts.
-        keep_empty: Whether texts without any kept unit still show their frame.
+        keep_empty: Per text, whether it still shows its frame where no unit of it is kept.
     """
 
     layouts: Sequence[Layout]
     frames: Sequence[Frame]
     separator: str
-    keep_empty: bool
+    keep_empty: Sequence[bool]
     offsets: IntArray = field(init=False)
     document: IntArray = field(init=False)
 
@@ -72,10 +72,9 @@ class Prompt:
 
     def join(self, texts: Sequence[str]) -> str:
         """The prompt that consists of ``texts``, each in its frame."""
+        rows = zip(texts, self.frames, self.keep_empty, strict=True)
         return self.separator.join(
-            before + text + after
-            for text, (before, after) in zip(texts, self.frames, strict=True)
-            if text or self.keep_empty
+            before + text + after for text, (before, after), stays in rows if text or stays
         )
 
 
@@ -102,7 +101,7 @@ def fill_budget(
 
     Returns:
         Ascending indices of the kept units, and the tokens of the prompt, at most ``budget``
-        (only the frames of a ``keep_empty`` prompt can cost more on their own).
+        (only frames that ``keep_empty`` keeps can cost more on their own).
     """
 
     def measure(kept: IntArray) -> int:
@@ -190,7 +189,7 @@ class _Filler:
         self._count = count
         self._allowed = allowed
         self._kept: list[list[int]] = [own.tolist() for own in prompt.split(kept)]
-        self._shown = [i for i, own in enumerate(self._kept) if own or prompt.keep_empty]
+        self._shown = [i for i, own in enumerate(self._kept) if own or prompt.keep_empty[i]]
 
     def fill(self, order: IntArray, budget: int, used: int) -> tuple[list[int], int]:
         """Add units in order while they fit; returns them and the tokens they should lead to."""
@@ -208,7 +207,7 @@ class _Filler:
     def add(self, unit: int) -> None:
         """Keep ``unit``."""
         document, index = self._locate(unit)
-        if not self._kept[document] and not self._prompt.keep_empty:
+        if not self._kept[document] and not self._prompt.keep_empty[document]:
             insort(self._shown, document)
         insort(self._kept[document], index)
 
@@ -267,7 +266,7 @@ class _Filler:
         prompt, own = self._prompt, self._kept[document]
         layout, (before, after) = prompt.layouts[document], prompt.frames[document]
         opened, closed = low == 0, high >= len(own)
-        shown = bool(window) or prompt.keep_empty
+        shown = bool(window) or prompt.keep_empty[document]
         content = ""
         previous = own[low - 1] if low else -1
         for index in window:

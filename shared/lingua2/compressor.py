@@ -109,7 +109,7 @@ class Compressor:
         *,
         query: str | None = None,
         frames: Sequence[Frame] | None = None,
-        keep_empty: bool = False,
+        keep_empty: bool | Sequence[bool] = False,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """Compress ``texts`` together to one budget.
@@ -123,7 +123,7 @@ class Compressor:
             frames: What the reader sees directly before and after each text, such as a title from
                 a prompt template; it counts towards the budget where the text is not empty.
             keep_empty: Texts of which nothing was kept still show their frame and separator, and
-                these count.
+                these count: all such texts, or one flag per text.
             **options: The fields of `CompressionOptions`.
 
         Returns:
@@ -131,7 +131,8 @@ class Compressor:
 
         Raises:
             OptionError: Options are out of range or exclude each other.
-            InputError: ``texts`` is not a sequence of strings, or ``frames`` does not fit it.
+            InputError: ``texts`` is not a sequence of strings, or ``frames`` or ``keep_empty`` do
+                not fit it.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
 
@@ -144,7 +145,8 @@ class Compressor:
         resolved = resolve_options(self._defaults, dict(options))
         around = _checked_frames(frames, len(sources))
         count = resolve_token_counter(resolved.token_counter)
-        job = Job(sources, around, keep_empty, resolved, count)
+        stay = _checked_flags(keep_empty, len(sources))
+        job = Job(sources, around, stay, resolved, count)
         if job.fits():
             labels = resolved.return_word_label
             return job.unchanged(self._loaded_encoder().score(sources) if labels else None)
@@ -158,7 +160,7 @@ class Compressor:
         *,
         query: str | None = None,
         frames: Sequence[Frame] | None = None,
-        keep_empty: bool = False,
+        keep_empty: bool | Sequence[bool] = False,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """`compress` in a worker thread, so that the event loop stays free."""
@@ -220,6 +222,14 @@ def _checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame
     if len(frames) != size:
         raise InputError(f"frames has {len(frames)} entries for {size} texts; give one per text")
     return frames
+
+
+def _checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[bool]:
+    if isinstance(keep_empty, bool):
+        return [keep_empty] * size
+    if len(keep_empty) != size:
+        raise InputError(f"keep_empty has {len(keep_empty)} flags for {size} texts; give one each")
+    return keep_empty
 
 
 def _warn(result: CompressionResult) -> None:

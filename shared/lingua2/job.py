@@ -38,7 +38,7 @@ class Job:
         self,
         sources: list[str],
         frames: Sequence[Frame],
-        keep_empty: bool,
+        keep_empty: Sequence[bool],
         options: CompressionOptions,
         count: TokenCounter,
     ) -> None:
@@ -179,7 +179,7 @@ class Job:
             sources=self.sources,
             frames=self.frames,
             dropped_forced=lost,
-            _keep_empty=self.keep_empty,
+            keep_empty=self.keep_empty,
             _scored=scored,
             _kept=kept,
             _pooling=self.options.token_to_word,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .budget import Frame
+from .budget import Frame, Prompt
 from .encoder import ScoredText
 from .text import IntArray
 
@@ -47,6 +47,7 @@ class CompressionResult:
         separator: What joins the texts.
         sources: The input texts.
         frames: What the reader sees around each text; empty strings unless given.
+        keep_empty: Per text, whether its frame stays where nothing of the text was kept.
         dropped_forced: Forced units that the budget could not hold.
     """
 
@@ -58,8 +59,8 @@ class CompressionResult:
     separator: str
     sources: Sequence[str] = field(repr=False)
     frames: Sequence[Frame] = field(repr=False)
+    keep_empty: Sequence[bool] = field(repr=False)
     dropped_forced: tuple[DroppedForced, ...] = ()
-    _keep_empty: bool = field(default=False, repr=False)
     _scored: Sequence[ScoredText] | None = field(default=None, repr=False)
     _kept: Sequence[IntArray] | None = field(default=None, repr=False)
     _pooling: str = field(default="mean", repr=False)
@@ -68,13 +69,9 @@ class CompressionResult:
     def prompt(self) -> str:
         """What the budget counted: the texts in their frames, joined, empty ones left out.
 
-        They stay in where the call had ``keep_empty=True``.
+        They stay in where `keep_empty` says so.
         """
-        return self.separator.join(
-            before + text + after
-            for text, (before, after) in zip(self.texts, self.frames, strict=True)
-            if text or self._keep_empty
-        )
+        return Prompt([], self.frames, self.separator, self.keep_empty).join(self.texts)
 
     @property
     def rate(self) -> float:

@@ -1,0 +1,394 @@
+"""LlamaIndex's side of lingua2: nodes become texts, and compressed texts become nodes again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from llama_index.core.bridge.pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_validator,
+)
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import (
+    BaseNode,
+    ImageNode,
+    MediaResource,
+    MetadataMode,
+    Node,
+    NodeWithScore,
+    QueryBundle,
+    TransformComponent,
+)
+from llama_index.core.utils import get_tokenizer
+
+from lingua2 import (
+    CompressionOptions,
+    CompressionResult,
+    Compressor,
+    InputError,
+    ModelOptions,
+)
+from lingua2.counting import resolve_token_counter
+
+__all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
+
+STATISTICS_KEYS = ("lingua2_original_tokens", "lingua2_compressed_tokens", "lingua2_spans")
+"""The metadata keys that ``add_statistics`` sets."""
+
+dispatcher = get_dispatcher(__name__)
+
+_PLAIN = (str, int, float, bool, type(None), list, tuple, set, frozenset, dict)
+# Stands in for a node's text where only what is put around it matters.
+_PROBE = "\x00lingua2\x00"
+# What to_dict() writes in place of an object; from_dict() refuses it.
+_LEFT_OUT = "lingua2_left_out"
+
+
+class _LazyCompressor:
+    """The compressor of a postprocessor, built at its first call and shared by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._built: tuple[dict[str, Any], Compressor] | None = None
+
+    def get(self, options: dict[str, Any]) -> Compressor:
+        """The compressor for ``options``, a new one where they were changed since."""
+        with self._lock:
+            if self._built is None or self._built[0] != options:
+                self._built = options, Compressor(**options)
+            return self._built[1]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _LazyCompressor:
+        # Locks and weights are not copied: a compressor may be used from many threads.
+        other = _LazyCompressor()
+        other._built = self._built
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LazyCompressor, ()
+
+
+class Lingua2Postprocessor(
+    BaseNodePostprocessor, TransformComponent, ModelOptions, CompressionOptions
+):
+    """Compresses nodes together to a hard token budget (LLMLingua-2, Pan et al. 2024).
+
+    Put it last among the ``node_postprocessors`` of a query or chat engine, behind whatever
+    reorders or filters; or among the ``transformations`` of an `IngestionPipeline`, where
+    ``threshold`` or ``rate`` with ``allocation="uniform"`` treat every node by itself. All options
+    of `lingua2.Compressor` are fields; exactly one of ``target_token``, ``rate`` and ``threshold``
+    is needed.
+
+    The budget holds for what a response synthesizer makes of the returned nodes: every node as
+    `get_content(MetadataMode.LLM)` shows it, metadata included, joined by ``document_separator``.
+    Only the text of a node is shortened.
+    Ids, scores, relationships, embeddings and character indices, which describe the source, stay
+    as they are. Nodes without text come back as they went in. The given nodes are never changed.
+
+    To tracing and callbacks a call is a re-ranking, LlamaIndex's name for nodes in, nodes out.
+
+    >>> from llamaindex_lingua2 import Lingua2Postprocessor
+    >>> compressor = Lingua2Postprocessor(target_token=500)
+    >>> engine = index.as_query_engine(similarity_top_k=10, node_postprocessors=[compressor])
+
+    Raises:
+        ValidationError: An option is unknown or out of range, or excludes another one.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
+    )
+
+    token_counter: Any = Field(
+        default=None,
+        description=(
+            "The reader's tokenizer: a tiktoken encoding or model name, a Hugging Face tokenizer, "
+            "or a callable that counts the tokens of a string. None is LlamaIndex's global "
+            "tokenizer (Settings.tokenizer) as it is set at each call. An object other than a name "
+            "is not part of to_dict(); from_dict(data, token_counter=...) puts it back."
+        ),
+    )
+    count_metadata: bool = Field(
+        default=True,
+        description=(
+            "Count what the reader sees around a node's text, its metadata in LLM mode and its "
+            "text template, towards the budget."
+        ),
+    )
+    drop_empty: bool = Field(
+        default=True,
+        description=(
+            "Leave out nodes of which nothing was kept. Off, they come back with an empty text, "
+            "and their metadata counts."
+        ),
+    )
+    add_statistics: bool = Field(
+        default=False,
+        description=(
+            "Add lingua2_original_tokens, lingua2_compressed_tokens and lingua2_spans (JSON: the "
+            "characters of the original text that were kept) to the metadata of each node, hidden "
+            "from the LLM and from embedding models."
+        ),
+    )
+
+    _lazy: _LazyCompressor = PrivateAttr(default_factory=_LazyCompressor)
+    _identity: str = PrivateAttr(default_factory=lambda: uuid4().hex[:12])
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised form."""
+        return "Lingua2Postprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        given, query = _checked(nodes, NodeWithScore), _query(query_bundle)
+        if not given:
+            return []
+        with self._reported(given, query) as returned:
+            plain = [item.node for item in given]
+            result = self._compressor().compress(**self._arguments(plain, query))
+            returned += _rescored(given, self._compressed(plain, result))
+        return returned
+
+    @dispatcher.span
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        given, query = _checked(nodes, NodeWithScore), _query(query_bundle)
+        if not given:
+            return []
+        with self._reported(given, query) as returned:
+            plain = [item.node for item in given]
+            result = await self._compressor().acompress(**self._arguments(plain, query))
+            returned += _rescored(given, self._compressed(plain, result))
+        return returned
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:  # noqa: ARG002
+        """Compress nodes at ingestion.
+
+        Args:
+            nodes: Documents or nodes; they share one budget.
+            **kwargs: What the pipeline passes to all its steps; not used.
+
+        Raises:
+            InputError: ``nodes`` is not a sequence of nodes.
+        """
+        given = _checked(nodes, BaseNode)
+        result = self._compressor().compress(**self._arguments(given, None))
+        return [node for node in self._compressed(given, result) if node is not None]
+
+    @dispatcher.span
+    async def acall(
+        self,
+        nodes: Sequence[BaseNode],
+        **kwargs: Any,  # noqa: ARG002 - as of `__call__`
+    ) -> list[BaseNode]:
+        """`__call__` in a worker thread, so that the event loop stays free."""
+        given = _checked(nodes, BaseNode)
+        result = await self._compressor().acompress(**self._arguments(given, None))
+        return [node for node in self._compressed(given, result) if node is not None]
+
+    def _compressor(self) -> Compressor:
+        return self._lazy.get({name: getattr(self, name) for name in ModelOptions.model_fields})
+
+    def _arguments(self, nodes: Sequence[BaseNode], query: str | None) -> dict[str, Any]:
+        """What `Compressor.compress` is called with."""
+        options = {name: getattr(self, name) for name in CompressionOptions.model_fields}
+        return options | {
+            "texts": [_text(node) for node in nodes],
+            "query": query,
+            "frames": [_frame(node) for node in nodes] if self.count_metadata else None,
+            "keep_empty": [self._stays(node) for node in nodes],
+            "token_counter": self._counter(),
+        }
+
+    def _stays(self, node: BaseNode) -> bool:
+        """Whether ``node`` is returned even where no text of it is kept."""
+        return not (self.drop_empty and _text(node)) or _shows_media(node)
+
+    def _counter(self) -> Any:
+        return get_tokenizer() if self.token_counter is None else self.token_counter
+
+    def _compressed(
+        self, nodes: Sequence[BaseNode], result: CompressionResult
+    ) -> list[BaseNode | None]:
+        """Copies of ``nodes`` with their new texts; None where nothing is left to return."""
+        count = resolve_token_counter(self._counter()) if self.add_statistics else None
+        rebuilt: list[BaseNode | None] = []
+        for node, source, text, spans in zip(
+            nodes, result.sources, result.texts, result.spans, strict=True
+        ):
+            if not text and not self._stays(node):
+                rebuilt.append(None)
+                continue
+            rebuilt.append(new := _copied(node))
+            if text != source:
+                _set_text(new, text)
+            if source and count is not None:
+                values = (count(source), count(text), json.dumps(spans))
+                _add_hidden(new, dict(zip(STATISTICS_KEYS, values, strict=True)))
+        return rebuilt
+
+    @contextmanager
+    def _reported(
+        self, nodes: list[NodeWithScore], query: str | None
+    ) -> Iterator[list[NodeWithScore]]:
+        """Announce a call and its end, also one by an error; takes the nodes that are returned."""
+        returned: list[NodeWithScore] = []
+        model = "lingua2" if self.model_name is None else str(self.model_name)
+        payload: dict[str, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: model,
+            EventPayload.QUERY_STR: query,
+            EventPayload.TOP_K: len(nodes),
+        }
+        dispatcher.event(
+            ReRankStartEvent(query=query, nodes=nodes, top_n=len(nodes), model_name=model)
+        )
+        try:
+            with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+                yield returned
+                event.on_end(payload={EventPayload.NODES: returned})
+        except Exception as error:
+            dispatcher.event(ExceptionEvent(exception=error))
+            raise
+        finally:
+            dispatcher.event(ReRankEndEvent(nodes=returned))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_restorable(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        for name, value in data.items():
+            if isinstance(value, Mapping) and _LEFT_OUT in value:
+                raise ValueError(
+                    f"{name} was an object ({value[_LEFT_OUT]}), which to_dict() cannot hold; pass "
+                    f"it again: {cls.__name__}.from_dict(data, {name}=...)"
+                )
+        # model_dump() names the class, and extra="forbid" would refuse that on the way back.
+        named = data.get("class_name") == cls.class_name()
+        return {k: v for k, v in data.items() if not (named and k == "class_name")}
+
+    @field_serializer("*", mode="wrap")
+    def _to_plain(self, value: Any, default: SerializerFunctionWrapHandler) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        if isinstance(value, _PLAIN):
+            return default(value)
+        # Ingestion caches take this for the setting, so two objects must not look alike.
+        named = value if hasattr(value, "__qualname__") else type(value)
+        module, name = named.__module__, named.__qualname__
+        unique = getattr(sys.modules.get(module), name, None) is value
+        suffix = "" if unique else f" {self._identity}-{id(value):x}"
+        return {_LEFT_OUT: f"{module}.{name}{suffix}"}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # BaseComponent's drops whatever cannot be pickled, so a copy would count with another
+        # tokenizer without a word; here pickle says so. Callbacks belong to their process.
+        state = BaseModel.__getstate__(self)
+        fields = {k: v for k, v in state["__dict__"].items() if k != "callback_manager"}
+        return {**state, "__dict__": fields}
+
+
+def _checked(nodes: Any, kind: type) -> list[Any]:
+    # A node is iterable as well: pydantic yields its fields.
+    single = isinstance(nodes, (str, bytes, BaseModel, Mapping))
+    if single or not isinstance(nodes, Iterable):
+        got = f"one {type(nodes).__name__}" if single else type(nodes).__name__
+        raise InputError(f"nodes must be a list of {kind.__name__}, got {got}")
+    checked = list(nodes)
+    for i, node in enumerate(checked):
+        if not isinstance(node, kind):
+            hint = ""
+            if isinstance(node, NodeWithScore):
+                hint = "; pass its .node, or call postprocess_nodes(nodes)"
+            elif isinstance(node, BaseNode):
+                hint = "; wrap it: NodeWithScore(node=node)"
+            elif isinstance(node, str):
+                hint = "; wrap it: TextNode(text=text)"
+            raise InputError(
+                f"nodes[{i}] is a {type(node).__name__}; every node must be a {kind.__name__}{hint}"
+            )
+    return checked
+
+
+def _query(query_bundle: QueryBundle | None) -> str | None:
+    if query_bundle is None:
+        return None
+    if not isinstance(query_bundle, QueryBundle):
+        raise InputError(
+            f"query_bundle must be a QueryBundle or None, got {type(query_bundle).__name__}; pass "
+            "a string as query_str=..."
+        )
+    return query_bundle.query_str
+
+
+def _text(node: BaseNode) -> str:
+    return node.get_content(MetadataMode.NONE) or ""
+
+
+def _frame(node: BaseNode) -> tuple[str, str]:
+    """What LlamaIndex shows the reader before and after the text of ``node``."""
+    if isinstance(node, Node) and node.text_resource is None:
+        return node.get_content(MetadataMode.LLM), ""
+    probe = node.model_copy()
+    _set_text(probe, _PROBE)
+    before, _, after = probe.get_content(MetadataMode.LLM).partition(_PROBE)
+    return before, after
+
+
+def _copied(node: BaseNode) -> BaseNode:
+    # What an index node refers to, perhaps a whole index, is shared.
+    target = getattr(node, "obj", None)
+    return copy.deepcopy(node, {id(target): target})
+
+
+def _set_text(node: BaseNode, text: str) -> None:
+    if isinstance(node, Node):
+        # set_content() would drop the mimetype.
+        resource = node.text_resource or MediaResource()
+        node.text_resource = resource.model_copy(update={"text": text})
+    else:
+        node.set_content(text)
+
+
+def _shows_media(node: BaseNode) -> bool:
+    if isinstance(node, ImageNode):
+        return any((node.image, node.image_path, node.image_url))
+    media = ("image_resource", "audio_resource", "video_resource")
+    return any(getattr(node, name, None) is not None for name in media)
+
+
+def _add_hidden(node: BaseNode, values: dict[str, Any]) -> None:
+    node.metadata.update(values)
+    for hidden in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
+        hidden += [key for key in values if key not in hidden]
+
+
+def _rescored(
+    items: Iterable[NodeWithScore], nodes: Iterable[BaseNode | None]
+) -> list[NodeWithScore]:
+    return [
+        item.model_copy(update={"node": node})
+        for item, node in zip(items, nodes, strict=True)
+        if node is not None
+    ]
