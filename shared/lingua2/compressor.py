@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from .budget import Frame
 from .counting import resolve_token_counter
 from .encoder import Encoder, ScoredText
-from .errors import BudgetWarning, InputError
+from .errors import BudgetWarning, InputError, OptionError
 from .job import Job
 from .loading import check_source, load_checkpoint
 from .options import (
@@ -119,7 +119,8 @@ class Compressor:
 
         Args:
             texts: The texts, in the order in which the reader will see them.
-            query: The question; not used by the compression yet.
+            query: The question. It steers a budget where ``relevance`` says how; without a
+                relevance, or with ``threshold``, it has no influence.
             frames: What the reader sees directly before and after each text, such as a title from
                 a prompt template; it counts towards the budget where the text is not empty.
             keep_empty: Texts of which nothing was kept still show their frame and separator, and
@@ -144,9 +145,14 @@ class Compressor:
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
         resolved = resolve_options(self._defaults, dict(options))
         around = _checked_frames(frames, len(sources))
+        if isinstance(resolved.relevance, tuple) and len(resolved.relevance) != len(sources):
+            raise OptionError(
+                f"relevance has {len(resolved.relevance)} numbers for {len(sources)} texts; give "
+                "one per text"
+            )
         count = resolve_token_counter(resolved.token_counter)
         stay = _checked_flags(keep_empty, len(sources))
-        job = Job(sources, around, stay, resolved, count)
+        job = Job(sources, around, stay, query or "", resolved, count)
         if job.fits():
             labels = resolved.return_word_label
             return job.unchanged(self._loaded_encoder().score(sources) if labels else None)

@@ -14,6 +14,7 @@ from .budget import Frame, Prompt, fill_budget
 from .counting import TokenCounter
 from .encoder import ScoredText
 from .options import CompressionOptions
+from .relevance import RELEVANCE_WEIGHT, by_sentence, by_text
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
 from .selection import (
@@ -39,12 +40,14 @@ class Job:
         sources: list[str],
         frames: Sequence[Frame],
         keep_empty: Sequence[bool],
+        query: str,
         options: CompressionOptions,
         count: TokenCounter,
     ) -> None:
         self.sources = sources
         self.frames = frames
         self.keep_empty = keep_empty
+        self.query = query
         self.options = options
         self.count = count
         self.original_tokens = count(self._prompt([]).join(sources))
@@ -88,9 +91,9 @@ class Job:
                 kept = drop_consecutive(kept, ids, prompt.document)
             used = self.count(prompt.render(kept))
         else:
-            values = _joined(
-                [word_values(*pair) for pair in zip(layouts, own, strict=True)], np.float32
-            )
+            pairs = zip(layouts, own, strict=True)
+            values = _joined([word_values(*pair) for pair in pairs], np.float32)
+            values += self._relevance(layouts)
             kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
         lost = np.setdiff1d(np.flatnonzero(forced & candidates), kept, assume_unique=True)
         if options.drop_consecutive:
@@ -138,6 +141,15 @@ class Job:
             clean=lambda kept: drop_consecutive(kept, ids, document),
             allowed=allowed,
         )
+
+    def _relevance(self, layouts: list[Layout]) -> FloatArray | float:
+        """What the question adds to every unit's value."""
+        relevance = self.options.relevance
+        if relevance is None or not layouts:
+            return 0.0
+        if relevance != "bm25":
+            return RELEVANCE_WEIGHT * by_text(layouts, relevance)
+        return RELEVANCE_WEIGHT * by_sentence(layouts, self.query) if self.query else 0.0
 
     def _context_filter(self, scored: list[ScoredText]) -> BoolArray:
         if not self.options.use_context_level_filter:

@@ -52,6 +52,14 @@ def _as_tuple(value: Any) -> Any:
 
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def _known_relevance(value: Any) -> Any:
+    if isinstance(value, (str, bytes)) and value != "bm25":
+        raise ValueError(f"expected 'bm25', one number per text, or None, got {value!r}")
+    return value
+
+
 Number = BeforeValidator(_no_bool)
 TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
 
@@ -134,6 +142,13 @@ class CompressionOptions(_Options):
     token_to_word: Literal["mean", "first"] = "mean"
     """A word's probability is the mean of its tokens' or that of its first token."""
 
+    relevance: Annotated[
+        Literal["bm25"] | tuple[Annotated[float, Number, Field(allow_inf_nan=False)], ...] | None,
+        BeforeValidator(_known_relevance),
+    ] = None
+    """What lets ``query`` steer a budget: ``"bm25"`` ranks sentences by the question's words, one
+    number per text (a retriever's or reranker's scores) ranks texts; ``None`` ignores the query."""
+
     use_context_level_filter: bool = False
     """Drop whole texts with a low mean probability first, then words (coarse to fine)."""
 
@@ -210,6 +225,7 @@ class OptionOverrides(TypedDict, total=False):
     force_reserve_digit: bool
     drop_consecutive: bool
     token_to_word: Literal["mean", "first"]
+    relevance: Literal["bm25"] | tuple[float, ...] | list[float] | None
     use_context_level_filter: bool
     target_context: int | None
     context_level_rate: float | None

@@ -26,11 +26,21 @@ class Layout:
 
     Attributes:
         text: The text.
+        units: Its units.
         starts: Offset of each unit's first character, ``n`` of them.
         ends: Offset behind each unit's last character.
     """
 
-    __slots__ = ("_breaks", "_indents", "_keep_breaks", "_spaces", "ends", "starts", "text")
+    __slots__ = (
+        "_breaks",
+        "_indents",
+        "_keep_breaks",
+        "_spaces",
+        "ends",
+        "starts",
+        "text",
+        "units",
+    )
 
     def __init__(self, text: str, units: Units, *, keep_breaks: bool = False) -> None:
         """Prepare ``text`` for rendering.
@@ -41,6 +51,7 @@ class Layout:
             keep_breaks: Keep every line break of a gap in which words were dropped, not one.
         """
         self.text = text
+        self.units = units
         self._keep_breaks = keep_breaks
         # Plain lists: the budget's last steps look at single units, where NumPy is slow.
         self.starts: list[int] = units.starts.tolist()
