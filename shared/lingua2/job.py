@@ -91,8 +91,9 @@ class Job:
                 kept = drop_consecutive(kept, ids, prompt.document)
             used = self.count(prompt.render(kept))
         else:
+            room = self.budget / max(1, self.original_tokens)
             pairs = zip(layouts, own, strict=True)
-            values = _joined([word_values(*pair) for pair in pairs], np.float32)
+            values = _joined([word_values(*pair, room) for pair in pairs], np.float32)
             values += self._relevance(layouts)
             kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
         lost = np.setdiff1d(np.flatnonzero(forced & candidates), kept, assume_unique=True)

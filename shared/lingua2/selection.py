@@ -30,13 +30,13 @@ _DIGIT = re.compile(r"\d")
 # Measured with benchmarks/quality.py: against bare probabilities these keep 3 to 8 more answers in
 # a hundred at the same budget. Marks cost a token each and say little once words around them are
 # gone, but the end of a sentence tells a reader more than a comma; and a word is worth more where
-# its neighbours stay, since phrases answer questions.
+# its neighbours stay, since phrases answer questions: the more so the more room there is.
 _SENTENCE_MARK_WEIGHT = 0.75
 _MARK_WEIGHT = 0.25
-_NEIGHBOUR_WEIGHT = 0.2
+_NEIGHBOUR_WEIGHT_PER_SHARE, _MOST_NEIGHBOUR_WEIGHT = 0.8, 0.5
 
 
-def word_values(layout: Layout, probabilities: FloatArray) -> FloatArray:
+def word_values(layout: Layout, probabilities: FloatArray, share: float) -> FloatArray:
     """What each unit of a text is worth to a budget, shape ``(len(layout),)``.
 
     A word's value is its probability mixed with those of the words beside it. A punctuation mark
@@ -45,6 +45,7 @@ def word_values(layout: Layout, probabilities: FloatArray) -> FloatArray:
     Args:
         layout: The text and its units.
         probabilities: Keep probability of each unit.
+        share: Which share of the set's tokens the budget holds.
     """
     marks, closing = layout.marks()
     words = np.flatnonzero(~marks)
@@ -54,7 +55,8 @@ def word_values(layout: Layout, probabilities: FloatArray) -> FloatArray:
     own = probabilities[words]
     padded = np.concatenate((own[:1], own, own[-1:]))
     beside = (padded[:-2] + padded[2:]) / 2
-    values[words] = (1 - _NEIGHBOUR_WEIGHT) * own + _NEIGHBOUR_WEIGHT * beside
+    weight = min(_NEIGHBOUR_WEIGHT_PER_SHARE * share, _MOST_NEIGHBOUR_WEIGHT)
+    values[words] = (1 - weight) * own + weight * beside
     # A mark stands at the word before it where no space is between, else at the word after it.
     following = np.searchsorted(words, np.arange(len(layout)))
     before, after = (
