@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Self
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
-from langchain_core.prompts import BasePromptTemplate, format_document
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import ConfigDict, InstanceOf, PrivateAttr, model_validator
 
@@ -18,21 +17,15 @@ from lingua2 import (
     CompressionOptions,
     CompressionResult,
     Compressor,
-    InputError,
     ModelOptions,
-    OptionError,
 )
-from lingua2.budget import Frame
 from lingua2.counting import resolve_token_counter
 from lingua2.options import resolve_options
 
+from ._documents import checked, frames, slots, statistics
+
 __all__ = ["Lingua2Compressor"]
 
-_DOCUMENT_KEYS = ("documents", "context")
-_QUERY_KEYS = ("query", "question", "input")
-# A private-use character keeps it out of real prompts; letters of both cases, a line break and
-# what HTML escapes betray a template that changes what it inserts.
-_MARK = "\ue000Page & <'content'>\n\"here\"\ue000"
 _build_lock = Lock()
 
 
@@ -78,7 +71,8 @@ class Lingua2Compressor(
     ``create_stuff_documents_chain``; what it puts around ``page_content`` counts towards the
     budget."""
 
-    _built: _Built | None = PrivateAttr(default=None)
+    # The core compressor and the options it was built from.
+    _built: tuple[dict[str, Any], Compressor] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_document_prompt(self) -> Self:
@@ -101,9 +95,9 @@ class Lingua2Compressor(
         """The core compressor; ``compressor.load()`` loads the weights ahead of the first call."""
         options = {name: getattr(self, name) for name in ModelOptions.model_fields}
         with _build_lock:
-            if self._built is None or self._built.options != options:
-                self._built = _Built(options, Compressor(**options))
-            return self._built.compressor
+            if self._built is None or self._built[0] != options:
+                self._built = options, Compressor(**options)
+            return self._built[1]
 
     def compress_documents(
         self,
@@ -213,15 +207,15 @@ class _Call:
     def __init__(self, adapter: Lingua2Compressor, inputs: Any, overrides: dict[str, Any]) -> None:
         self._adapter = adapter
         self._inputs = inputs
-        self._key, query = _slots(inputs)
-        self._documents = _checked(inputs if self._key is None else inputs[self._key], self._key)
+        self._key, query = slots(inputs)
+        self._documents = checked(inputs if self._key is None else inputs[self._key], self._key)
         own = {name: getattr(adapter, name) for name in CompressionOptions.model_fields}
         options = resolve_options(own, overrides)
         self._token_counter = options.token_counter
         self.arguments: dict[str, Any] = {
             "texts": [document.page_content for document in self._documents],
             "query": query,
-            "frames": _frames(self._documents, adapter.document_prompt),
+            "frames": frames(self._documents, adapter.document_prompt),
             "keep_empty": not adapter.drop_empty,
             **{name: getattr(options, name) for name in CompressionOptions.model_fields},
         }
@@ -235,39 +229,10 @@ class _Call:
             if text or not adapter.drop_empty:
                 metadata = deepcopy(document.metadata)
                 if count is not None:
-                    metadata |= _statistics(count(document.page_content), count(text))
+                    metadata |= statistics(count(document.page_content), count(text))
                 update = {"page_content": text, "metadata": metadata}
                 compressed.append(document.model_copy(update=update))
         return compressed if self._key is None else {**self._inputs, self._key: compressed}
-
-
-def _statistics(before: int, after: int) -> dict[str, int | float]:
-    # Flat, because many vector stores accept nothing else.
-    return {
-        "lingua2_original_tokens": before,
-        "lingua2_compressed_tokens": after,
-        "lingua2_rate": after / before if before else 1.0,
-    }
-
-
-@dataclass(frozen=True)
-class _Built:
-    """A core compressor and the options it was built from."""
-
-    options: dict[str, Any]
-    compressor: Compressor
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Built:
-        # It never changes and serves many threads, so copies can share one model in memory.
-        return self
-
-    def __reduce__(self) -> Any:
-        # Weights do not belong into a pickle; the next call builds from the options again.
-        return _not_built, ()
-
-
-def _not_built() -> None:
-    return None
 
 
 class _Short:
@@ -279,75 +244,3 @@ class _Short:
     def __repr__(self) -> str:
         text = repr(self._value)
         return text if len(text) <= 80 else f"{text[:76]} ..."
-
-
-def _slots(inputs: Any) -> tuple[str | None, str | None]:
-    """Where the documents are in the input of a runnable (None: it is they), and the question."""
-    if not isinstance(inputs, Mapping):
-        if isinstance(inputs, (str, bytes, Document)) or not isinstance(inputs, Iterable):
-            raise InputError(f"{_shapes()}; got {_what(inputs)}")
-        return None, None
-    key = next((key for key in _DOCUMENT_KEYS if key in inputs), None)
-    if key is None:
-        raise InputError(f"{_shapes()}; got a dict with the keys {list(inputs)}")
-    for name in _QUERY_KEYS:
-        query = inputs.get(name)
-        if isinstance(query, str):
-            return key, query
-        if query is not None:
-            raise InputError(f"{name!r} must hold the question as a string, got {_what(query)}")
-    return key, None
-
-
-def _shapes() -> str:
-    documents, queries = (
-        " or ".join(f'"{key}"' for key in keys) for keys in (_DOCUMENT_KEYS, _QUERY_KEYS)
-    )
-    return (
-        f"give a list of Documents, or a dict with it under {documents} and the question, if there "
-        f"is one, under {queries}"
-    )
-
-
-def _checked(documents: Any, key: str | None) -> list[Document]:
-    name = key or "documents"
-    if isinstance(documents, Document):
-        raise InputError(f"{name} is one Document, not a list of them; write [document]")
-    if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Iterable):
-        raise InputError(f"{name} must be a list of Documents, got {_what(documents)}")
-    checked = list(documents)
-    for i, document in enumerate(checked):
-        if not isinstance(document, Document):
-            hint = "; write Document(page_content=text)" if isinstance(document, str) else ""
-            raise InputError(f"{name}[{i}] is not a Document but {_what(document)}{hint}")
-    return checked
-
-
-def _what(value: Any) -> str:
-    return "None" if value is None else type(value).__name__
-
-
-def _frames(
-    documents: list[Document], prompt: BasePromptTemplate[Any] | None
-) -> list[Frame] | None:
-    """What the chain's template puts before and after each document."""
-    if prompt is None:
-        return None
-    needed = set(prompt.input_variables) - {"page_content"}
-    frames = []
-    for i, document in enumerate(documents):
-        if missing := sorted(needed - document.metadata.keys()):
-            raise OptionError(
-                f"document_prompt needs {', '.join(missing)}, which the metadata of documents[{i}] "
-                f"lacks; it has: {', '.join(map(str, document.metadata)) or 'nothing'}"
-            )
-        shown = format_document(document.model_copy(update={"page_content": _MARK}), prompt)
-        before, *rest = shown.split(_MARK)
-        if len(rest) != 1:
-            raise OptionError(
-                "document_prompt must show page_content once and as it is, or what it adds cannot "
-                f"be counted; with documents[{i}] it shows it {len(rest)} times (in mustache write "
-                "{{{page_content}}}: two braces escape what is HTML)"
-            )
-        frames.append((before, rest[0]))
-    return frames
