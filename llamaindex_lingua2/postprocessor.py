@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,6 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import (
     BaseNode,
-    ImageNode,
-    MediaResource,
-    MetadataMode,
-    Node,
     NodeWithScore,
     QueryBundle,
     TransformComponent,
@@ -42,47 +37,33 @@ from lingua2 import (
     CompressionOptions,
     CompressionResult,
     Compressor,
-    InputError,
     ModelOptions,
 )
 from lingua2.counting import resolve_token_counter
+
+from ._nodes import (
+    add_hidden,
+    checked,
+    copied,
+    frame,
+    question,
+    rescored,
+    set_text,
+    shows_media,
+    text_of,
+)
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
 
 STATISTICS_KEYS = ("lingua2_original_tokens", "lingua2_compressed_tokens", "lingua2_spans")
 """The metadata keys that ``add_statistics`` sets."""
 
+_build_lock = threading.Lock()
 dispatcher = get_dispatcher(__name__)
 
 _PLAIN = (str, int, float, bool, type(None), list, tuple, set, frozenset, dict)
-# Stands in for a node's text where only what is put around it matters.
-_PROBE = "\x00lingua2\x00"
 # What to_dict() writes in place of an object; from_dict() refuses it.
 _LEFT_OUT = "lingua2_left_out"
-
-
-class _LazyCompressor:
-    """The compressor of a postprocessor, built at its first call and shared by all threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._built: tuple[dict[str, Any], Compressor] | None = None
-
-    def get(self, options: dict[str, Any]) -> Compressor:
-        """The compressor for ``options``, a new one where they were changed since."""
-        with self._lock:
-            if self._built is None or self._built[0] != options:
-                self._built = options, Compressor(**options)
-            return self._built[1]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _LazyCompressor:
-        # Locks and weights are not copied: a compressor may be used from many threads.
-        other = _LazyCompressor()
-        other._built = self._built
-        return other
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _LazyCompressor, ()
 
 
 class Lingua2Postprocessor(
@@ -148,7 +129,8 @@ class Lingua2Postprocessor(
         ),
     )
 
-    _lazy: _LazyCompressor = PrivateAttr(default_factory=_LazyCompressor)
+    # The core compressor and the options it was built from.
+    _built: tuple[dict[str, Any], Compressor] | None = PrivateAttr(default=None)
     _identity: str = PrivateAttr(default_factory=lambda: uuid4().hex[:12])
 
     @classmethod
@@ -159,26 +141,26 @@ class Lingua2Postprocessor(
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        given, query = _checked(nodes, NodeWithScore), _query(query_bundle)
+        given, query = checked(nodes, NodeWithScore), question(query_bundle)
         if not given:
             return []
         with self._reported(given, query) as returned:
             plain = [item.node for item in given]
             result = self._compressor().compress(**self._arguments(plain, query))
-            returned += _rescored(given, self._compressed(plain, result))
+            returned += rescored(given, self._compressed(plain, result))
         return returned
 
     @dispatcher.span
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        given, query = _checked(nodes, NodeWithScore), _query(query_bundle)
+        given, query = checked(nodes, NodeWithScore), question(query_bundle)
         if not given:
             return []
         with self._reported(given, query) as returned:
             plain = [item.node for item in given]
             result = await self._compressor().acompress(**self._arguments(plain, query))
-            returned += _rescored(given, self._compressed(plain, result))
+            returned += rescored(given, self._compressed(plain, result))
         return returned
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:  # noqa: ARG002
@@ -191,7 +173,7 @@ class Lingua2Postprocessor(
         Raises:
             InputError: ``nodes`` is not a sequence of nodes.
         """
-        given = _checked(nodes, BaseNode)
+        given = checked(nodes, BaseNode)
         result = self._compressor().compress(**self._arguments(given, None))
         return [node for node in self._compressed(given, result) if node is not None]
 
@@ -202,27 +184,31 @@ class Lingua2Postprocessor(
         **kwargs: Any,  # noqa: ARG002 - as of `__call__`
     ) -> list[BaseNode]:
         """`__call__` in a worker thread, so that the event loop stays free."""
-        given = _checked(nodes, BaseNode)
+        given = checked(nodes, BaseNode)
         result = await self._compressor().acompress(**self._arguments(given, None))
         return [node for node in self._compressed(given, result) if node is not None]
 
     def _compressor(self) -> Compressor:
-        return self._lazy.get({name: getattr(self, name) for name in ModelOptions.model_fields})
+        options = {name: getattr(self, name) for name in ModelOptions.model_fields}
+        with _build_lock:
+            if self._built is None or self._built[0] != options:
+                self._built = options, Compressor(**options)
+            return self._built[1]
 
     def _arguments(self, nodes: Sequence[BaseNode], query: str | None) -> dict[str, Any]:
         """What `Compressor.compress` is called with."""
         options = {name: getattr(self, name) for name in CompressionOptions.model_fields}
         return options | {
-            "texts": [_text(node) for node in nodes],
+            "texts": [text_of(node) for node in nodes],
             "query": query,
-            "frames": [_frame(node) for node in nodes] if self.count_metadata else None,
+            "frames": [frame(node) for node in nodes] if self.count_metadata else None,
             "keep_empty": [self._stays(node) for node in nodes],
             "token_counter": self._counter(),
         }
 
     def _stays(self, node: BaseNode) -> bool:
         """Whether ``node`` is returned even where no text of it is kept."""
-        return not (self.drop_empty and _text(node)) or _shows_media(node)
+        return not (self.drop_empty and text_of(node)) or shows_media(node)
 
     def _counter(self) -> Any:
         return get_tokenizer() if self.token_counter is None else self.token_counter
@@ -239,12 +225,12 @@ class Lingua2Postprocessor(
             if not text and not self._stays(node):
                 rebuilt.append(None)
                 continue
-            rebuilt.append(new := _copied(node))
+            rebuilt.append(new := copied(node))
             if text != source:
-                _set_text(new, text)
+                set_text(new, text)
             if source and count is not None:
                 values = (count(source), count(text), json.dumps(spans))
-                _add_hidden(new, dict(zip(STATISTICS_KEYS, values, strict=True)))
+                add_hidden(new, dict(zip(STATISTICS_KEYS, values, strict=True)))
         return rebuilt
 
     @contextmanager
@@ -307,88 +293,3 @@ class Lingua2Postprocessor(
         state = BaseModel.__getstate__(self)
         fields = {k: v for k, v in state["__dict__"].items() if k != "callback_manager"}
         return {**state, "__dict__": fields}
-
-
-def _checked(nodes: Any, kind: type) -> list[Any]:
-    # A node is iterable as well: pydantic yields its fields.
-    single = isinstance(nodes, (str, bytes, BaseModel, Mapping))
-    if single or not isinstance(nodes, Iterable):
-        got = f"one {type(nodes).__name__}" if single else type(nodes).__name__
-        raise InputError(f"nodes must be a list of {kind.__name__}, got {got}")
-    checked = list(nodes)
-    for i, node in enumerate(checked):
-        if not isinstance(node, kind):
-            hint = ""
-            if isinstance(node, NodeWithScore):
-                hint = "; pass its .node, or call postprocess_nodes(nodes)"
-            elif isinstance(node, BaseNode):
-                hint = "; wrap it: NodeWithScore(node=node)"
-            elif isinstance(node, str):
-                hint = "; wrap it: TextNode(text=text)"
-            raise InputError(
-                f"nodes[{i}] is a {type(node).__name__}; every node must be a {kind.__name__}{hint}"
-            )
-    return checked
-
-
-def _query(query_bundle: QueryBundle | None) -> str | None:
-    if query_bundle is None:
-        return None
-    if not isinstance(query_bundle, QueryBundle):
-        raise InputError(
-            f"query_bundle must be a QueryBundle or None, got {type(query_bundle).__name__}; pass "
-            "a string as query_str=..."
-        )
-    return query_bundle.query_str
-
-
-def _text(node: BaseNode) -> str:
-    return node.get_content(MetadataMode.NONE) or ""
-
-
-def _frame(node: BaseNode) -> tuple[str, str]:
-    """What LlamaIndex shows the reader before and after the text of ``node``."""
-    if isinstance(node, Node) and node.text_resource is None:
-        return node.get_content(MetadataMode.LLM), ""
-    probe = node.model_copy()
-    _set_text(probe, _PROBE)
-    before, _, after = probe.get_content(MetadataMode.LLM).partition(_PROBE)
-    return before, after
-
-
-def _copied(node: BaseNode) -> BaseNode:
-    # What an index node refers to, perhaps a whole index, is shared.
-    target = getattr(node, "obj", None)
-    return copy.deepcopy(node, {id(target): target})
-
-
-def _set_text(node: BaseNode, text: str) -> None:
-    if isinstance(node, Node):
-        # set_content() would drop the mimetype.
-        resource = node.text_resource or MediaResource()
-        node.text_resource = resource.model_copy(update={"text": text})
-    else:
-        node.set_content(text)
-
-
-def _shows_media(node: BaseNode) -> bool:
-    if isinstance(node, ImageNode):
-        return any((node.image, node.image_path, node.image_url))
-    media = ("image_resource", "audio_resource", "video_resource")
-    return any(getattr(node, name, None) is not None for name in media)
-
-
-def _add_hidden(node: BaseNode, values: dict[str, Any]) -> None:
-    node.metadata.update(values)
-    for hidden in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
-        hidden += [key for key in values if key not in hidden]
-
-
-def _rescored(
-    items: Iterable[NodeWithScore], nodes: Iterable[BaseNode | None]
-) -> list[NodeWithScore]:
-    return [
-        item.model_copy(update={"node": node})
-        for item, node in zip(items, nodes, strict=True)
-        if node is not None
-    ]

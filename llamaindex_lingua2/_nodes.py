@@ -1,0 +1,120 @@
+"""Reads and rebuilds LlamaIndex's nodes of every kind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llama_index.core.bridge.pydantic import BaseModel
+from llama_index.core.schema import (
+    BaseNode,
+    ImageNode,
+    MediaResource,
+    MetadataMode,
+    Node,
+    NodeWithScore,
+    QueryBundle,
+)
+
+from lingua2 import InputError
+
+__all__ = [
+    "add_hidden",
+    "checked",
+    "copied",
+    "frame",
+    "question",
+    "rescored",
+    "set_text",
+    "shows_media",
+    "text_of",
+]
+
+# Stands in for a node's text where only what is put around it matters.
+_PROBE = "\x00lingua2\x00"
+
+
+def checked(nodes: Any, kind: type) -> list[Any]:
+    # A node is iterable as well: pydantic yields its fields.
+    single = isinstance(nodes, (str, bytes, BaseModel, Mapping))
+    if single or not isinstance(nodes, Iterable):
+        got = f"one {type(nodes).__name__}" if single else type(nodes).__name__
+        raise InputError(f"nodes must be a list of {kind.__name__}, got {got}")
+    checked = list(nodes)
+    for i, node in enumerate(checked):
+        if not isinstance(node, kind):
+            hint = ""
+            if isinstance(node, NodeWithScore):
+                hint = "; pass its .node, or call postprocess_nodes(nodes)"
+            elif isinstance(node, BaseNode):
+                hint = "; wrap it: NodeWithScore(node=node)"
+            elif isinstance(node, str):
+                hint = "; wrap it: TextNode(text=text)"
+            raise InputError(
+                f"nodes[{i}] is a {type(node).__name__}; every node must be a {kind.__name__}{hint}"
+            )
+    return checked
+
+
+def question(query_bundle: QueryBundle | None) -> str | None:
+    if query_bundle is None:
+        return None
+    if not isinstance(query_bundle, QueryBundle):
+        raise InputError(
+            f"query_bundle must be a QueryBundle or None, got {type(query_bundle).__name__}; pass "
+            "a string as query_str=..."
+        )
+    return query_bundle.query_str
+
+
+def text_of(node: BaseNode) -> str:
+    return node.get_content(MetadataMode.NONE) or ""
+
+
+def frame(node: BaseNode) -> tuple[str, str]:
+    """What LlamaIndex shows the reader before and after the text of ``node``."""
+    if isinstance(node, Node) and node.text_resource is None:
+        return node.get_content(MetadataMode.LLM), ""
+    probe = node.model_copy()
+    set_text(probe, _PROBE)
+    before, _, after = probe.get_content(MetadataMode.LLM).partition(_PROBE)
+    return before, after
+
+
+def copied(node: BaseNode) -> BaseNode:
+    # What an index node refers to, perhaps a whole index, is shared.
+    target = getattr(node, "obj", None)
+    return copy.deepcopy(node, {id(target): target})
+
+
+def set_text(node: BaseNode, text: str) -> None:
+    if isinstance(node, Node):
+        # set_content() would drop the mimetype.
+        resource = node.text_resource or MediaResource()
+        node.text_resource = resource.model_copy(update={"text": text})
+    else:
+        node.set_content(text)
+
+
+def shows_media(node: BaseNode) -> bool:
+    if isinstance(node, ImageNode):
+        return any((node.image, node.image_path, node.image_url))
+    media = ("image_resource", "audio_resource", "video_resource")
+    return any(getattr(node, name, None) is not None for name in media)
+
+
+def add_hidden(node: BaseNode, values: dict[str, Any]) -> None:
+    node.metadata.update(values)
+    for hidden in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
+        hidden += [key for key in values if key not in hidden]
+
+
+def rescored(
+    items: Iterable[NodeWithScore], nodes: Iterable[BaseNode | None]
+) -> list[NodeWithScore]:
+    return [
+        item.model_copy(update={"node": node})
+        for item, node in zip(items, nodes, strict=True)
+        if node is not None
+    ]
