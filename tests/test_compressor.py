@@ -274,6 +274,12 @@ def test_chinese_comes_back_without_spaces(compressor: Compressor) -> None:
     assert "\ufffd" not in kept
 
 
+def test_compact_json_larger_than_the_budget_is_not_lost(compressor: Compressor) -> None:
+    rows = ",".join(f'{{"id":{i},"name":"pump {i}","ok":true}}' for i in range(30))
+    result = compressor.compress([f"[{rows}]".replace(" ", "_")], target_token=100)
+    assert 98 <= result.compressed_tokens <= 100
+
+
 def test_frames_count_and_surround(compressor: Compressor) -> None:
     frames = [("Source: a\n", "\n"), ("Source: b\n", "\n")]
     result = compressor.compress([PROSE, LOG], target_token=50, frames=frames)

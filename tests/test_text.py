@@ -38,6 +38,16 @@ def test_words_stay_whole_and_edge_punctuation_is_split_off(text: str, expected:
     assert units(text) == expected
 
 
+def test_a_long_run_is_split_at_its_structure_but_an_address_is_not() -> None:
+    compact = '{"id":4711,"tags":["red","dark-blue"],"note":"handle(with)care"}'
+    assert units(compact)[:9] == ["{", '"', "id", '"', ":4711", ",", '"', "tags", '"']
+    assert "dark-blue" in units(compact)
+    address = "https://example.org/a,b;c(d)/e?f=[1,2]&g=" + "h" * 40
+    assert units(address) == [address]
+    digest = "sha256:" + "0a1b2c3d" * 8
+    assert units(digest) == [digest]
+
+
 def test_scripts_without_spaces_follow_the_tokenizers_pieces() -> None:
     text = "我们使用Python3.11版本。好"
     assert units(text, [0, 2, 4, 14, 16, 17]) == ["我们", "使用", "Python3.11", "版本", "。", "好"]

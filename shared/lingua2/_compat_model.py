@@ -121,18 +121,17 @@ class ChunkScorer:
 
     def score(self, contexts: Sequence[Sequence[str]], merger: WordMerger) -> list[list[Words]]:
         """The scored words of every chunk of every context, in one go."""
-        windows = [
-            # Chunks are text, whose pieces may be more than they were before: the rest is cut off.
-            (
-                *self._prefix,
-                *self._pieces.encode(chunk, add_special_tokens=False).ids,
-                *self._suffix,
-            )[: self._max_length]
-            for chunks in contexts
-            for chunk in chunks
-        ]
-        scored = zip(windows, self._probabilities(windows), strict=True)
-        return [[self._merge(*next(scored), merger) for _ in chunks] for chunks in contexts]
+        windows = [[self._window(chunk) for chunk in chunks] for chunks in contexts]
+        # Each distinct one once: in batches of another length its scores differ in the last digits,
+        # and of two equal contexts the context filter would drop one.
+        distinct = list(dict.fromkeys(window for group in windows for window in group))
+        scores = dict(zip(distinct, self._probabilities(distinct), strict=True))
+        return [[self._merge(ids, scores[ids], merger) for ids in group] for group in windows]
+
+    def _window(self, chunk: str) -> tuple[int, ...]:
+        ids = self._pieces.encode(chunk, add_special_tokens=False).ids
+        # A decoded chunk may have more pieces than it was made of: the reference cuts them off.
+        return (*self._prefix, *ids, *self._suffix)[: self._max_length]
 
     def _merge(self, ids: Sequence[int], probabilities: FloatArray, merger: WordMerger) -> Words:
         kept = [i for i, id_ in enumerate(ids) if id_ != self._masked_id]

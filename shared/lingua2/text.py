@@ -2,7 +2,8 @@
 
 A *unit* is the smallest piece that is kept or dropped whole. In scripts with spaces it is a run of
 non-space characters with the punctuation at its edges split off and nothing inside it, so
-identifiers, numbers and URLs stay whole. In scripts without spaces the pieces of the model's
+identifiers, numbers and URLs stay whole; only a long run, such as JSON without spaces, is split at
+its commas, brackets and quotes as well. In scripts without spaces the pieces of the model's
 tokenizer are the units.
 """
 
@@ -53,6 +54,9 @@ SENTENCE_MARKS = ".!?…。！？｡．؟।॥"
 _SENTENCE_END = re.compile(f"[{SENTENCE_MARKS}]+" + r"[\"'”’»)\]}」』）】》]*\Z")
 # "U.S.", "e.g.", "J.": the last full stop belongs to the abbreviation.
 _ABBREVIATION = re.compile(r"(?:[^\W\d_]\.)+")
+# A page of JSON without spaces must not be one unit, which no budget could hold.
+_LONG_RUN = 40
+_INNER_MARK = re.compile(r"([,;(){}\[\]\"])\1*")
 _LIST_MARKER = re.compile(r"(?:\d{1,3}|[A-Za-z])[.)]")
 _NEWLINE = re.compile(r"[\n\r\x0b\x0c\x85\u2028\u2029]")
 # Joins what follows to what stands before: variation selectors, zero-width joiners, keycaps, tags.
@@ -150,8 +154,23 @@ def _split_edges(text: str, start: int, end: int, bounds: list[tuple[int, int]])
             break
         left -= 1
     _append_marks(text, start, left, bounds)
-    bounds.append((left, right))
+    if right - left > _LONG_RUN and text.find("://", left, right) < 0:
+        _split_inside(text, left, right, bounds)
+    else:
+        bounds.append((left, right))
     _append_marks(text, right, end, bounds)
+
+
+def _split_inside(text: str, start: int, end: int, bounds: list[tuple[int, int]]) -> None:
+    for match in _INNER_MARK.finditer(text, start, end):
+        if _joined(text, match.end()):
+            continue
+        if start < match.start():
+            bounds.append((start, match.start()))
+        bounds.append(match.span())
+        start = match.end()
+    if start < end:
+        bounds.append((start, end))
 
 
 def _begins_line(text: str, start: int) -> bool:
