@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import inspect
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -302,12 +303,19 @@ def test_many_random_options_equal_the_references_on_the_embedded_model(
     assert outcomes["equal"] > 175, outcomes
 
 
-def test_equal_contexts_stay_or_go_together(xlmr: Pair) -> None:
-    # Beside a longer one they would be scored in batches of different lengths.
-    same = TEXTS["arabic"][-24:]
-    contexts = [same, same, TEXTS["one word"], TEXTS["markdown"] * 2]
+def test_equal_contexts_are_scored_once_and_stay_or_go_together(
+    xlmr: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In batches of different lengths their scores would differ in the last digits.
+    contexts = [TEXTS["arabic"], TEXTS["arabic"], TEXTS["one word"], TEXTS["markdown"] * 2]
     for share in (0.1, 0.3, 0.5, 0.7):
         assert compare(xlmr, contexts, {"context_level_rate": share, "rate": 0.5}) == "equal"
+    backend = xlmr.ours._scorer._backend
+    seen: list[Any] = []
+    run = backend.keep_probabilities
+    monkeypatch.setattr(backend, "keep_probabilities", lambda ids: seen.extend(ids) or run(ids))
+    xlmr.ours.compress_prompt(contexts)
+    assert len(seen) == len(set(seen)) == 3
 
 
 def test_the_signatures_are_the_references() -> None:
@@ -408,7 +416,9 @@ def test_wrong_constructor_arguments(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rate": "half"}, "rate='half' is not a number"),
+        ({"rate": "half"}, "rate='half' is not a finite number"),
+        ({"target_token": math.nan}, "target_token=nan is not a finite number"),
+        ({"rate": 0}, r"tokens\) = 0 makes llmlingua cut at percentile 101"),
         ({"token_to_word": "max"}, "must be 'mean' or 'first'"),
         ({"force_tokens": "abc"}, "is a single string"),
         ({"force_tokens": ["x"] * 101}, "101 force_tokens, but max_force_token=100"),

@@ -27,7 +27,7 @@ def layout(text: str) -> Layout:
 
 def values(text: str, probabilities: list[float]) -> dict[str, float]:
     cut = layout(text)
-    worth = word_values(cut, np.array(probabilities, dtype=np.float32), 0.25)
+    worth, _ = word_values(cut, np.array(probabilities, dtype=np.float32), 0.25)
     return {cut.unit(i): float(v) for i, v in enumerate(worth)}
 
 
@@ -45,7 +45,7 @@ def test_a_word_is_worth_more_beside_probable_words() -> None:
 def test_neighbours_count_the_more_the_more_room_there_is() -> None:
     cut = layout("low high low")
     probabilities = np.array([0.2, 0.9, 0.2], np.float32)
-    worth = [word_values(cut, probabilities, share)[1] for share in (0.1, 0.3, 0.6, 0.95)]
+    worth = [word_values(cut, probabilities, share)[0][1] for share in (0.1, 0.3, 0.6, 0.95)]
     assert worth[0] > worth[1] > worth[2] == pytest.approx(worth[3], abs=0.02)
 
 
@@ -61,10 +61,19 @@ def test_a_mark_is_worth_less_than_a_word_and_never_more_than_its_own() -> None:
 @given(texts)
 def test_values_are_probabilities_of_a_sort_for_any_text(text: str) -> None:
     cut = layout(text)
-    worth = word_values(cut, np.full(len(cut), 0.7, np.float32), 0.5)
+    worth, host = word_values(cut, np.full(len(cut), 0.7, np.float32), 0.5)
     assert worth.shape == (len(cut),)
     assert worth.dtype == np.float32
     assert ((worth >= 0) & (worth <= 0.7001)).all()
+    assert (host < len(cut)).all()
+    assert (host[host >= 0] != np.flatnonzero(host >= 0)).all()
+
+
+def test_bullets_and_operators_stand_at_a_word() -> None:
+    cut = layout("- item\n- other = 3 | x")
+    _, host = word_values(cut, np.full(len(cut), 0.5, np.float32), 0.5)
+    at = {i: cut.unit(host[i]) for i in np.flatnonzero(host >= 0).tolist()}
+    assert list(at.values()) == ["item", "other", "3", "x"]
 
 
 @pytest.mark.parametrize("text", MANY_KINDS.values())

@@ -85,7 +85,8 @@ class ChunkScorer:
         if bert_special_tokens:
             known = [self._pieces.token_to_id(token) for token in ("[CLS]", "[SEP]")]
             cls, sep = (tokenizer.unk_token_id if id_ is None else id_ for id_ in known)
-            self._prefix, self._suffix = (cls,), (sep,)
+            if cls is not None and sep is not None:
+                self._prefix, self._suffix = (cls,), (sep,)
         self._max_length = _longest_window(model)
         _cast(model, dtype)
         _add_rows(model, len(tokenizer))

@@ -86,6 +86,7 @@ def fill_budget(
     *,
     clean: Callable[[IntArray], IntArray] = lambda kept: kept,
     allowed: Callable[[int, int, int], bool] = lambda *_: True,
+    hosts: IntArray | None = None,
 ) -> tuple[IntArray, int]:
     """Keep units in the given order as long as the whole prompt fits.
 
@@ -98,6 +99,7 @@ def fill_budget(
             out).
         allowed: Whether a unit may be put between two kept ones; called with the indices of the
             unit, of its left and of its right neighbour (-1 where there is none).
+        hosts: Per unit of the set the one without which it is not put in to fill up, -1 for none.
 
     Returns:
         Ascending indices of the kept units, and the tokens of the prompt, at most ``budget``
@@ -110,7 +112,7 @@ def fill_budget(
     kept, used, position = _prefix(prompt, order, budget, measure, clean)
     if used >= budget or position == len(order):
         return kept, used
-    filler = _Filler(prompt, kept, lru_cache(maxsize=1 << 16)(count), allowed)
+    filler = _Filler(prompt, kept, lru_cache(maxsize=1 << 16)(count), allowed, hosts)
     added, estimate = filler.fill(order[position:], budget, used)
 
     def with_units(units: list[int]) -> IntArray:
@@ -127,7 +129,7 @@ def fill_budget(
         return kept, used
     # The counter is not additive even at spaces, so go on with whole counts.
     taken = set(added)
-    rest = [unit for unit in order[position:].tolist() if unit not in taken]
+    rest = [u for u in order[position:].tolist() if u not in taken and filler.has_host(u)]
     for unit in rest[:_EXACT_TRIALS]:
         trial = with_units([*added, unit])
         tokens = measure(trial)
@@ -184,8 +186,10 @@ class _Filler:
         kept: IntArray,
         count: TokenCounter,
         allowed: Callable[[int, int, int], bool],
+        hosts: IntArray | None,
     ) -> None:
         self._prompt = prompt
+        self._hosts = hosts
         self._count = count
         self._allowed = allowed
         self._kept: list[list[int]] = [own.tolist() for own in prompt.split(kept)]
@@ -211,12 +215,22 @@ class _Filler:
             insort(self._shown, document)
         insort(self._kept[document], index)
 
+    def has_host(self, unit: int) -> bool:
+        """Whether the unit that ``unit`` stands at is kept, or it needs none."""
+        host = -1 if self._hosts is None else int(self._hosts[unit])
+        return host < 0 or self._find(*self._locate(host))[1]
+
+    def _find(self, document: int, index: int) -> tuple[int, bool]:
+        own = self._kept[document]
+        place = bisect_left(own, index)
+        return place, place < len(own) and own[place] == index
+
     def cost(self, unit: int) -> int | None:
         """Tokens that ``unit`` adds, None where it is kept already or must not stand there."""
         document, index = self._locate(unit)
         own = self._kept[document]
-        place = bisect_left(own, index)
-        if place < len(own) and own[place] == index:
+        place, kept = self._find(document, index)
+        if kept or not self.has_host(unit):
             return None
         left = own[place - 1] if place else -1
         right = own[place] if place < len(own) else len(self._prompt.layouts[document])

@@ -10,6 +10,7 @@ are not needed, `Compressor` is the better choice: it keeps the budget, and the 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -302,8 +303,8 @@ class PromptCompressor:
             "context_level_target_token": context_level_target_token,
         }
         for name, number in numbers.items():
-            if not isinstance(number, Real):
-                raise OptionError(f"{name}={number!r} is not a number")
+            if not isinstance(number, Real) or not math.isfinite(number):
+                raise OptionError(f"{name}={number!r} is not a finite number")
         if token_to_word not in ("mean", "first"):
             raise OptionError(f"token_to_word={token_to_word!r} must be 'mean' or 'first'")
         force = self._force_tokens(force_tokens)
@@ -399,9 +400,7 @@ class PromptCompressor:
 
     def _force_tokens(self, tokens: Sequence[str]) -> ForceTokens:
         if isinstance(tokens, str):
-            raise OptionError(
-                f"force_tokens={tokens!r} is a single string; write {[*tokens] or []!r}"
-            )
+            raise OptionError(f"force_tokens={tokens!r} is a single string; write [{tokens!r}]")
         if len(tokens) > self.max_force_token:
             raise OptionError(
                 f"{len(tokens)} force_tokens, but max_force_token={self.max_force_token}; raise it "

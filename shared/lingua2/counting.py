@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import lzma
+import math
 import threading
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ TokenCounter = Callable[[str], int]
 """Number of tokens of a text."""
 
 _REMEMBERED = 16
-_resolved: dict[int, tuple[Any, TokenCounter]] = {}
+_resolved: dict[tuple[int, int], tuple[Any, TokenCounter]] = {}
 _lock = threading.Lock()
 _ENCODINGS = Path(__file__).parent / "encodings"
 # tiktoken keeps these inside functions that also download the vocabulary; a test compares them.
@@ -113,8 +114,8 @@ def _bundled_ranks(name: str) -> dict[bytes, int]:
 def resolve_token_counter(spec: Any) -> TokenCounter:
     """Turn what the user gave as ``token_counter`` into a function from text to token count.
 
-    The answer for an object is remembered: copying a large Hugging Face tokenizer takes longer
-    than compressing ten chunks.
+    The answer for an object is remembered, since copying a large Hugging Face tokenizer takes
+    longer than compressing ten chunks: do not change a tokenizer's rules after its first use.
 
     Args:
         spec: A tiktoken encoding or model name, a ``tiktoken.Encoding``, a Hugging Face tokenizer
@@ -124,15 +125,17 @@ def resolve_token_counter(spec: Any) -> TokenCounter:
     Raises:
         TokenCounterError: ``spec`` is none of these, or the name cannot be resolved.
     """
+    # A tokenizer that was given new tokens since is another one.
+    key = id(spec), len(spec) if isinstance(spec, Sized) else 0
     with _lock:
-        if (known := _resolved.get(id(spec))) is not None:
+        if (known := _resolved.get(key)) is not None:
             return known[1]
     counter = _resolve(spec)
     with _lock:
         if len(_resolved) >= _REMEMBERED:
             _resolved.pop(next(iter(_resolved)))
         # Holding the object keeps its id from being given to another one.
-        _resolved[id(spec)] = (spec, counter)
+        _resolved[key] = (spec, counter)
     return counter
 
 
@@ -181,17 +184,29 @@ def _count_pieces(tokenizer: Any) -> TokenCounter:
 def _count_with(function: Callable[[str], Any]) -> TokenCounter:
     def count(text: str) -> int:
         value = function(text)
-        if isinstance(value, Sized):
-            return len(value)
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = -1
-        if isinstance(value, bool) or number < 0 or number != value:
+        number = _as_count(value)
+        if number is None:
+            shown = repr(value)
             raise TokenCounterError(
-                f"the token_counter {function!r} returned {value!r} for a text of {len(text)} "
+                f"the token_counter {function!r} returned {shown[:80]} for a text of {len(text)} "
                 "characters; it must return the number of tokens (an int >= 0) or the tokens"
             )
         return number
 
     return count
+
+
+def _as_count(value: Any) -> int | None:
+    if isinstance(value, Mapping):
+        # What a Hugging Face tokenizer returns when it is called.
+        value = value.get("input_ids")
+    if (dimensions := getattr(value, "ndim", None)) is not None:
+        # Arrays and tensors: a number, or one text's tokens.
+        if dimensions:
+            return len(value) if dimensions == 1 else None
+        value = value.item()
+    if isinstance(value, Sized):
+        return len(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value >= 0 and value == value // 1 and value != math.inf else None

@@ -27,7 +27,7 @@ _GROUP_CHARACTERS = 4_000_000
 _SPACES = np.array([chr(code).isspace() for code in range(0x3002)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredText:
     """A text's units and the model's opinion of them.
 

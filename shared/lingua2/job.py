@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -83,7 +84,11 @@ class Job:
         forced: BoolArray = ids != -1
         if options.force_reserve_digit:
             forced |= _joined([digit_units(layout) for layout in layouts], np.bool_)
-        candidates = self._context_filter(scored)[prompt.document]
+        relevance = self._relevance(layouts)
+        stay = self._context_filter(prompt, own, relevance)
+        if stay.all() and self.budget is not None and self.original_tokens <= self.budget:
+            return self.unchanged(scored)
+        candidates = stay[prompt.document]
         if self.budget is None:
             likely = _joined(own, np.float32) >= options.threshold
             kept = np.flatnonzero(candidates & (forced | likely))
@@ -91,11 +96,7 @@ class Job:
                 kept = drop_consecutive(kept, ids, prompt.document)
             used = self.count(prompt.render(kept))
         else:
-            room = self.budget / max(1, self.original_tokens)
-            pairs = zip(layouts, own, strict=True)
-            values = _joined([word_values(*pair, room) for pair in pairs], np.float32)
-            values += self._relevance(layouts)
-            kept, used = self._fill(prompt, self.budget, values, forced, ids, candidates)
+            kept, used = self._fill(prompt, self.budget, own, relevance, forced, ids, candidates)
         lost = np.setdiff1d(np.flatnonzero(forced & candidates), kept, assume_unique=True)
         if options.drop_consecutive:
             lost = lost[~repeats(lost, kept, ids, prompt.document)]
@@ -114,12 +115,19 @@ class Job:
         self,
         prompt: Prompt,
         budget: int,
-        values: FloatArray,
+        probabilities: list[FloatArray],
+        relevance: FloatArray,
         forced: BoolArray,
         ids: IntArray,
         candidates: BoolArray,
     ) -> tuple[IntArray, int]:
         options, document = self.options, prompt.document
+        room = budget / max(1, self.original_tokens)
+        pairs = zip(prompt.layouts, probabilities, strict=True)
+        parts = [word_values(layout, own, room) for layout, own in pairs]
+        values = _joined([worth for worth, _ in parts], np.float32) + relevance
+        hosts = _joined([host for _, host in parts], np.int64)
+        hosts = np.where(forced | (hosts < 0), -1, hosts + prompt.offsets[document])
         if options.allocation == "uniform":
             cost = cache(lambda unit: self.count(" " + unit))
             units = (layout.unit(i) for layout in prompt.layouts for i in range(len(layout)))
@@ -128,7 +136,7 @@ class Job:
         order = ranking(values, forced)
         order = order[candidates[order]]
         if not options.drop_consecutive:
-            return fill_budget(prompt, order, budget, self.count)
+            return fill_budget(prompt, order, budget, self.count, hosts=hosts)
 
         def allowed(unit: int, left: int, right: int) -> bool:
             token = ids[unit]
@@ -141,28 +149,30 @@ class Job:
             self.count,
             clean=lambda kept: drop_consecutive(kept, ids, document),
             allowed=allowed,
+            hosts=hosts,
         )
 
-    def _relevance(self, layouts: list[Layout]) -> FloatArray | float:
-        """What the question adds to every unit's value."""
+    def _relevance(self, layouts: list[Layout]) -> FloatArray:
+        """What the question adds to every unit's value; shape ``(units of the set,)``."""
         relevance = self.options.relevance
-        if relevance is None or not layouts:
-            return 0.0
-        if relevance != "bm25":
+        if isinstance(relevance, tuple):
             return RELEVANCE_WEIGHT * by_text(layouts, relevance)
-        return RELEVANCE_WEIGHT * by_sentence(layouts, self.query) if self.query else 0.0
+        if relevance == "bm25" and self.query:
+            return RELEVANCE_WEIGHT * by_sentence(layouts, self.query)
+        return np.zeros(sum(map(len, layouts)), dtype=np.float32)
 
-    def _context_filter(self, scored: list[ScoredText]) -> BoolArray:
+    def _context_filter(
+        self, prompt: Prompt, probabilities: list[FloatArray], relevance: FloatArray
+    ) -> BoolArray:
         if not self.options.use_context_level_filter:
-            return np.ones(len(scored), dtype=bool)
-        means = np.array(
-            [
-                s.probabilities(self.options.token_to_word).mean() if len(s.units) else 0.0
-                for s in scored
-            ],
-            dtype=np.float32,
-        )
-        return context_filter(self.sources, means, self.options, self.budget, self.count)
+            return np.ones(len(probabilities), dtype=bool)
+        bounds = itertools.pairwise(prompt.offsets.tolist())
+        means = [
+            own.mean() + relevance[low:high].max() if len(own) else 0.0
+            for own, (low, high) in zip(probabilities, bounds, strict=True)
+        ]
+        worth = np.array(means, dtype=np.float32)
+        return context_filter(self.sources, worth, self.options, self.budget, self.count)
 
     def _prompt(self, layouts: list[Layout]) -> Prompt:
         return Prompt(layouts, self.frames, self.options.document_separator, self.keep_empty)

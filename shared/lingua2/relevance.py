@@ -74,10 +74,12 @@ def by_text(layouts: Sequence[Layout], scores: Sequence[float]) -> FloatArray:
     Scores of retrievers and rerankers have any scale and sign, so only their order and distances
     count; where all are equal they say nothing.
     """
-    values = np.array(scores, dtype=np.float32)
-    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
-    spread = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return np.repeat(spread, [len(layout) for layout in layouts])
+    values = np.array(scores, dtype=np.float64)
+    # Scaled first, so that no difference of two huge scores overflows.
+    values /= np.abs(values).max(initial=0.0) or 1.0
+    low, high = values.min(initial=1.0), values.max(initial=-1.0)
+    shares = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return np.repeat(shares.astype(np.float32), [len(layout) for layout in layouts])
 
 
 def _bm25(documents: Sequence[Counter[str]], query: set[str]) -> FloatArray:

@@ -82,6 +82,12 @@ class Layout:
         marks = np.isin(first, _MARKS) & (first == last)
         return marks, marks & np.isin(first, _SENTENCE_MARKS)
 
+    def signs(self) -> BoolArray:
+        """Which units have no letter and no digit: punctuation, bullets, operators, emoji."""
+        spelled = np.cumsum([0, *map(str.isalnum, self.text)])
+        signs: BoolArray = spelled[self.units.ends] == spelled[self.units.starts]
+        return signs
+
     def glued(self) -> BoolArray:
         """Which units follow the one before them without white space."""
         return np.equal(np.diff(self._spaces, prepend=0), 0)

@@ -61,9 +61,9 @@ class CompressionResult:
     frames: Sequence[Frame] = field(repr=False)
     keep_empty: Sequence[bool] = field(repr=False)
     dropped_forced: tuple[DroppedForced, ...] = ()
-    _scored: Sequence[ScoredText] | None = field(default=None, repr=False)
-    _kept: Sequence[IntArray] | None = field(default=None, repr=False)
-    _pooling: str = field(default="mean", repr=False)
+    _scored: Sequence[ScoredText] | None = field(default=None, repr=False, compare=False)
+    _kept: Sequence[IntArray] | None = field(default=None, repr=False, compare=False)
+    _pooling: str = field(default="mean", repr=False, compare=False)
 
     @property
     def prompt(self) -> str:

@@ -36,36 +36,45 @@ _MARK_WEIGHT = 0.25
 _NEIGHBOUR_WEIGHT_PER_SHARE, _MOST_NEIGHBOUR_WEIGHT = 0.8, 0.5
 
 
-def word_values(layout: Layout, probabilities: FloatArray, share: float) -> FloatArray:
-    """What each unit of a text is worth to a budget, shape ``(len(layout),)``.
+def word_values(
+    layout: Layout, probabilities: FloatArray, share: float
+) -> tuple[FloatArray, IntArray]:
+    """What each unit of a text is worth to a budget, and the word that it stands at.
 
     A word's value is its probability mixed with those of the words beside it. A punctuation mark
-    is worth a part of its probability, and never more than the word that it stands at.
+    is worth a part of its probability. Neither a mark nor another sign (a bullet, an operator) is
+    worth more than the word that it stands at, nor anything without it.
 
     Args:
         layout: The text and its units.
         probabilities: Keep probability of each unit.
         share: Which share of the set's tokens the budget holds.
+
+    Returns:
+        Values, and the index of each unit's word, -1 for words; both of shape ``(len(layout),)``.
     """
     marks, closing = layout.marks()
-    words = np.flatnonzero(~marks)
-    values = probabilities * np.where(closing, _SENTENCE_MARK_WEIGHT, _MARK_WEIGHT)
+    signs = layout.signs()
+    words = np.flatnonzero(~signs)
+    weights = np.where(closing, _SENTENCE_MARK_WEIGHT, np.where(marks, _MARK_WEIGHT, 1.0))
+    values = probabilities * weights
+    host = np.full(len(layout), -1, dtype=np.int64)
     if not len(words):
-        return values.astype(np.float32)
+        return values.astype(np.float32), host
     own = probabilities[words]
     padded = np.concatenate((own[:1], own, own[-1:]))
     beside = (padded[:-2] + padded[2:]) / 2
     weight = min(_NEIGHBOUR_WEIGHT_PER_SHARE * share, _MOST_NEIGHBOUR_WEIGHT)
     values[words] = (1 - weight) * own + weight * beside
-    # A mark stands at the word before it where no space is between, else at the word after it.
+    # A sign stands at the word before it where no space is between, else at the word after it.
     following = np.searchsorted(words, np.arange(len(layout)))
     before, after = (
         words[np.maximum(following - 1, 0)],
         words[np.minimum(following, len(words) - 1)],
     )
-    host = np.where(layout.glued() & (following > 0), before, after)
-    values[marks] = np.minimum(values, values[host])[marks]
-    return values.astype(np.float32)
+    host[signs] = np.where(layout.glued() & (following > 0), before, after)[signs]
+    values[signs] = np.minimum(values[signs], values[host[signs]])
+    return values.astype(np.float32), host
 
 
 def ranking(values: FloatArray, forced: BoolArray) -> IntArray:
@@ -152,13 +161,16 @@ def spread(
         costs: Tokens of each unit, shape ``(n,)``.
         document: Index of the text of every unit.
     """
-    shares = np.zeros(len(values), dtype=np.float32)
     order = ranking(values, forced)
-    for index in range(int(document.max(initial=-1)) + 1):
-        own = order[document[order] == index]
-        spent = np.cumsum(costs[own])
-        if len(own):
-            shares[own] = (spent - costs[own] / 2) / spent[-1]
+    # By text, and within a text by rank.
+    order = order[np.argsort(document[order], kind="stable")]
+    # A word that costs nothing still has its place.
+    spent = np.cumsum(np.maximum(costs[order].astype(np.float64), 1e-6))
+    starts = np.searchsorted(document[order], np.arange(document.max(initial=-1) + 2))
+    before = np.concatenate(([0.0], spent))[starts]
+    first, whole = before[:-1][document[order]], np.diff(before)[document[order]]
+    shares = np.empty(len(values), dtype=np.float32)
+    shares[order] = (spent - first - np.diff(spent, prepend=0.0) / 2) / whole
     return 1 - shares
 
 
@@ -171,19 +183,20 @@ def context_filter(
 ) -> BoolArray:
     """Which texts stay before words are ranked (LLMLingua-2's coarse step).
 
-    Texts rank by the mean probability of their words. Without an explicit size the step keeps
+    Texts rank by the mean probability of their words, and by the question where there is one that
+    counts. Without an explicit size the step keeps
     twice the token budget or, with ``rate``, the share ``(rate + 1) / 2`` of the texts.
 
     Args:
         texts: The texts.
-        means: Mean keep probability of each text.
+        means: Value of each text: its mean keep probability, and what the question adds.
         options: Names the size of the step.
         budget: The budget in the reader's tokens, where there is one.
         count: The reader's token counter.
     """
     order = np.argsort(-means, kind="stable").tolist()
     stay = np.zeros(len(texts), dtype=bool)
-    forced = [i for i in options.force_context_ids if i < len(texts)]
+    forced = sorted({i for i in options.force_context_ids if i < len(texts)})
     stay[forced] = True
     limit: int | None = options.context_level_target_token
     share = options.context_level_rate
@@ -193,7 +206,8 @@ def context_filter(
         else:
             limit = 2 * (budget or 0)
     if limit is not None:
-        for rank, i in enumerate(order):
+        limit -= sum(count(texts[i]) for i in forced)
+        for rank, i in enumerate(i for i in order if not stay[i]):
             size = count(texts[i])
             # The best text always stays: an empty prompt helps nobody.
             if size <= limit or (rank == 0 and not stay.any()):

@@ -63,7 +63,7 @@ _NEWLINE = re.compile(r"[\n\r\x0b\x0c\x85\u2028\u2029]")
 _JOINERS = "\u200d\ufe0e\ufe0f\u20e3"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Units:
     """The units of one text, in order and not overlapping.
 
@@ -149,9 +149,14 @@ def _split_edges(text: str, start: int, end: int, bounds: list[tuple[int, int]])
             break
         right -= 1
     # Likewise the opening bracket of `[link](url)`, whose partner stands inside the word.
+    missing: dict[str, int] = {}
     while left > start and (closer := _CLOSERS.get(text[left - 1])):
-        if text.count(closer, left, right) <= text.count(text[left - 1], left, right):
+        if closer not in missing:
+            closing, opening = (text.count(c, left, right) for c in (closer, text[left - 1]))
+            missing[closer] = closing - opening
+        if missing[closer] <= 0:
             break
+        missing[closer] -= 1
         left -= 1
     _append_marks(text, start, left, bounds)
     if right - left > _LONG_RUN and text.find("://", left, right) < 0:
