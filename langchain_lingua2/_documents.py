@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from langchain_core.documents import Document
@@ -11,13 +12,22 @@ from langchain_core.prompts import BasePromptTemplate, format_document
 from lingua2 import InputError, OptionError
 from lingua2.budget import Frame
 
-__all__ = ["checked", "frames", "slots", "statistics"]
+__all__ = ["checked", "copied", "frames", "slots", "statistics"]
 
 _DOCUMENT_KEYS = ("documents", "context")
 _QUERY_KEYS = ("query", "question", "input")
 # A private-use character keeps it out of real prompts; letters of both cases, a line break and
 # what HTML escapes betray a template that changes what it inserts.
 _MARK = "\ue000Page & <'content'>\n\"here\"\ue000"
+
+
+def copied(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing with ``metadata``, as far as its values can be copied."""
+    try:
+        return deepcopy(metadata)
+    # Locks, connections and the like raise whatever they please.
+    except Exception:
+        return dict(metadata)
 
 
 def statistics(before: int, after: int) -> dict[str, int | float]:

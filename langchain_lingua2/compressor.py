@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from threading import Lock
 from typing import Any, Self
 
@@ -22,7 +21,7 @@ from lingua2 import (
 from lingua2.counting import resolve_token_counter
 from lingua2.options import resolve_options
 
-from ._documents import checked, frames, slots, statistics
+from ._documents import checked, copied, frames, slots, statistics
 
 __all__ = ["Lingua2Compressor"]
 
@@ -216,7 +215,8 @@ class _Call:
             "texts": [document.page_content for document in self._documents],
             "query": query,
             "frames": frames(self._documents, adapter.document_prompt),
-            "keep_empty": not adapter.drop_empty,
+            # Where there was nothing to keep, nothing was lost: such a document stays as it is.
+            "keep_empty": [not (adapter.drop_empty and d.page_content) for d in self._documents],
             **{name: getattr(options, name) for name in CompressionOptions.model_fields},
         }
 
@@ -225,9 +225,10 @@ class _Call:
         adapter = self._adapter
         count = resolve_token_counter(self._token_counter) if adapter.add_statistics else None
         compressed = []
-        for document, text in zip(self._documents, result.texts, strict=True):
-            if text or not adapter.drop_empty:
-                metadata = deepcopy(document.metadata)
+        rows = zip(self._documents, result.texts, result.keep_empty, strict=True)
+        for document, text, stays in rows:
+            if text or stays:
+                metadata = copied(document.metadata)
                 if count is not None:
                     metadata |= statistics(count(document.page_content), count(text))
                 update = {"page_content": text, "metadata": metadata}

@@ -17,7 +17,7 @@ from llama_index.core.schema import (
     QueryBundle,
 )
 
-from lingua2 import InputError
+from lingua2 import InputError, OptionError
 
 __all__ = [
     "add_hidden",
@@ -78,8 +78,13 @@ def frame(node: BaseNode) -> tuple[str, str]:
         return node.get_content(MetadataMode.LLM), ""
     probe = node.model_copy()
     set_text(probe, _PROBE)
-    before, _, after = probe.get_content(MetadataMode.LLM).partition(_PROBE)
-    return before, after
+    before, *rest = probe.get_content(MetadataMode.LLM).split(_PROBE)
+    if len(rest) != 1:
+        raise OptionError(
+            f"the text_template of node {node.node_id!r} shows its content {len(rest)} times, so "
+            "what surrounds it cannot be counted; show it once, or set count_metadata=False"
+        )
+    return before, rest[0]
 
 
 def copied(node: BaseNode) -> BaseNode:

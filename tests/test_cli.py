@@ -102,7 +102,28 @@ def test_errors_are_one_line_on_standard_error(
 
 def test_a_missing_file(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["compress", "no-such-file", "--rate", "0.5"]) == 1
-    assert b"no-such-file" in capfdbinary.readouterr().err
+    assert (
+        capfdbinary.readouterr().err == b"lingua2: error: no-such-file: No such file or directory\n"
+    )
+
+
+def test_bytes_that_are_no_utf8_are_valid_json_and_a_warning(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"caf\xe9 au lait at the harbour, four euros on Tuesday")
+    assert main(["compress", str(path), "--rate", "0.5", "--json"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert json.loads(out)["texts"][0]
+    assert b"is not UTF-8" in err
+
+
+def test_a_question_decides_which_sentences_stay(
+    file: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    arguments = ["--target-token", "15", "--query", "When does construction near dock 7 start?"]
+    assert main(["compress", str(file), *arguments]) == 0
+    assert b"construction near Dock 7 starts April" in capfdbinary.readouterr().out
 
 
 def test_a_lost_force_token_is_a_warning(

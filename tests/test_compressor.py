@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from lingua2 import BudgetWarning, CompressionResult, Compressor, InputError, OptionError
+from lingua2 import (
+    BudgetWarning,
+    CompressionResult,
+    Compressor,
+    InputError,
+    OptionError,
+    TokenCounterError,
+)
 from lingua2.counting import resolve_token_counter
 from samples import AWKWARD, CHINESE, CODE, JAPANESE, LOG, MANY_KINDS, MARKDOWN, PROSE, texts
 
@@ -423,6 +430,51 @@ def test_copies_share_the_weights_and_pickles_hold_the_options(compressor: Compr
         pickle.dumps(Compressor(rate=0.4, max_length=128))
     )
     assert restored.compress([PROSE], query=None).budget == math.floor(0.4 * count(PROSE))
+
+
+def test_a_counter_that_counts_special_tokens_is_named(compressor: Compressor) -> None:
+    with pytest.raises(TokenCounterError, match="counts 2 tokens for an empty text"):
+        compressor.compress([PROSE], target_token=1, token_counter=lambda t: 2 + len(t.split()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_words_that_cost_nothing_get_their_share(compressor: Compressor) -> None:
+    result = compressor.compress(
+        ["a b c", "d e f g h i j k l m n o p"],
+        target_token=2,
+        allocation="uniform",
+        token_counter=lambda text: len(text) // 4,
+    )
+    assert all(result.texts)
+
+
+def test_forced_contexts_count_towards_the_context_level(compressor: Compressor) -> None:
+    size = count(PROSE)
+    result = compressor.compress(
+        [PROSE, "zz yy xx " * 100, PROSE],
+        rate=0.95,
+        use_context_level_filter=True,
+        context_level_target_token=size + 10,
+        force_context_ids=[1],
+    )
+    assert [bool(text) for text in result.texts] == [False, True, False]
+
+
+def test_marks_and_bullets_do_not_outlive_their_words(compressor: Compressor) -> None:
+    for rate in (0.3, 0.5, 0.7):
+        for text in compressor.compress([MARKDOWN, CODE], rate=rate).texts:
+            for line in filter(str.strip, text.splitlines()):
+                assert any(char.isalnum() for char in line), text
+
+
+def test_equal_results_are_equal(compressor: Compressor) -> None:
+    assert compressor.compress(SET, rate=0.4) == compressor.compress(SET, rate=0.4)
+
+
+@pytest.mark.parametrize("frames", [[("a",)], ["ab"], [(None, "x")], [3]])
+def test_frames_must_be_pairs_of_strings(compressor: Compressor, frames: Any) -> None:
+    with pytest.raises(InputError, match=r"frames\[0\] is .* give a pair of strings"):
+        compressor.compress([PROSE], rate=0.5, frames=frames)
 
 
 def test_frames_must_fit_the_texts(compressor: Compressor) -> None:

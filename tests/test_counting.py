@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiktoken
 from hypothesis import given
@@ -86,9 +88,30 @@ def test_a_callable_may_return_the_number_or_the_tokens() -> None:
     assert resolve_token_counter(str.split)("two words") == 2
 
 
-@pytest.mark.parametrize("value", [-1, 2.5, None, True, "x" and object()])
+def test_a_callable_may_be_a_tokenizer_or_return_arrays(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints.build_roberta(tmp_path))
+    plain = len(tokenizer("two words", add_special_tokens=False)["input_ids"])
+    for counter in (
+        lambda text: tokenizer(text, add_special_tokens=False),
+        lambda _: np.arange(plain),
+        lambda _: np.int64(plain),
+        lambda _: float(plain),
+    ):
+        assert resolve_token_counter(counter)("two words") == plain
+
+
+def test_a_tokenizer_with_new_tokens_is_counted_anew(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints.build_roberta(tmp_path))
+    before = resolve_token_counter(tokenizer)("a harbourmaster")
+    tokenizer.add_tokens(["harbourmaster"])
+    assert resolve_token_counter(tokenizer)("a harbourmaster") < before
+
+
+@pytest.mark.parametrize(
+    "value", [-1, 2.5, None, True, object(), math.inf, math.nan, np.ones((1, 3)), {"ids": [1]}]
+)
 def test_a_callable_must_return_a_count(value: object) -> None:
-    with pytest.raises(TokenCounterError, match=re.escape(f"returned {value!r}")):
+    with pytest.raises(TokenCounterError, match=re.escape(f"returned {value!r}"[:80])):
         resolve_token_counter(lambda _: value)("text")
 
 

@@ -8,6 +8,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
@@ -205,13 +206,13 @@ async def test_async_gives_what_sync_gives(half: Lingua2Compressor) -> None:
 
 
 def test_a_document_is_dropped_only_where_nothing_of_it_was_kept(make: MakeCompressor) -> None:
-    given = [*documents(), Document(id="blank", page_content="")]
+    given = documents()
     dropped = make(target_token=3).compress_documents(given, QUESTION)
     assert 0 < len(dropped) < 3
     assert all(doc.page_content for doc in dropped)
 
     kept = make(target_token=8, drop_empty=False).compress_documents(given, QUESTION)
-    assert [doc.id for doc in kept] == ["a", "b", "c", "blank"]
+    assert [doc.id for doc in kept] == ["a", "b", "c"]
     assert "" in [doc.page_content for doc in kept]
     assert tokens(joined(kept)) <= 8, "the separators of empty documents count"
 
@@ -691,6 +692,21 @@ except ImportError as error:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
     assert 'pip install "lingua2[langchain]"' in done.stdout
+
+
+def test_a_document_that_was_empty_before_stays() -> None:
+    given = [Document(page_content="", metadata={"page": 3}), Document(page_content="some words")]
+    for budget in ({"rate": 1.0}, {"target_token": 1}):
+        found = Lingua2Compressor(**budget).compress_documents(given, "")
+        assert found[0] == given[0]
+
+
+def test_metadata_that_cannot_be_copied_is_shared() -> None:
+    lock = threading.Lock()
+    given = [Document(page_content="some words", metadata={"lock": lock})]
+    (found,) = Lingua2Compressor(rate=1.0).compress_documents(given, "")
+    assert found.metadata == {"lock": lock}
+    assert found.metadata is not given[0].metadata
 
 
 def test_the_example_runs_and_stays_within_its_budgets(root: Path) -> None:

@@ -41,7 +41,7 @@ from llama_index.core.schema import (
 from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, step
 from pydantic import Field, ValidationError
 
-from lingua2 import BudgetWarning, InputError
+from lingua2 import BudgetWarning, InputError, OptionError
 from lingua2.options import CompressionOptions, ModelOptions
 from llamaindex_lingua2 import Lingua2Postprocessor
 from samples import CHINESE, CODE, LOG, MARKDOWN, PROSE
@@ -199,6 +199,12 @@ def test_metadata_that_the_reader_sees_counts(budget: int, template: str) -> Non
     assert tokens(context(found)) <= budget
     unaware = Lingua2Postprocessor(target_token=90, count_metadata=False).postprocess_nodes(nodes)
     assert tokens("\n\n".join(item.text for item in unaware)) <= 90 < tokens(context(unaware))
+
+
+def test_a_template_that_shows_the_text_twice_cannot_be_counted() -> None:
+    nodes = scored(PROSE, metadata={"a": "b"}, text_template="{content} {metadata_str} {content}")
+    with pytest.raises(OptionError, match=r"shows its content 2 times.*count_metadata=False"):
+        Lingua2Postprocessor(target_token=60).postprocess_nodes(nodes)
 
 
 def test_metadata_that_alone_exceeds_the_budget_is_a_warning() -> None:

@@ -93,20 +93,42 @@ def test_scores_of_a_retriever_steer_whole_texts(compressor: Compressor) -> None
     assert result.texts[1] == ""
 
 
-def test_without_a_question_or_with_a_threshold_nothing_changes(compressor: Compressor) -> None:
+def test_without_a_question_nothing_changes(compressor: Compressor) -> None:
     sources = [LIBRARY, SWIMMING]
-    for options in ({"rate": 0.4}, {"threshold": 0.5, "query": "pool?"}):
-        plain = compressor.compress(sources, **options)
-        assert compressor.compress(sources, relevance="bm25", **options).texts == plain.texts
+    plain = compressor.compress(sources, rate=0.4)
+    assert compressor.compress(sources, rate=0.4, relevance="bm25") == plain
+
+
+def test_relevance_without_a_budget_is_refused(compressor: Compressor) -> None:
+    with pytest.raises(OptionError, match="threshold has none"):
+        compressor.compress([LIBRARY], threshold=0.5, relevance="bm25", query="pool?")
+
+
+def test_the_context_filter_sees_the_question(compressor: Compressor) -> None:
+    result = compressor.compress(
+        [PROSE, LIBRARY, LOG],
+        rate=0.5,
+        query="Do dogs stay outside the reading room?",
+        relevance="bm25",
+        use_context_level_filter=True,
+        target_context=1,
+    )
+    assert [bool(text) for text in result.texts] == [False, True, False]
+
+
+def test_huge_scores_keep_their_order() -> None:
+    assert by_text(layouts("a", "b", "c"), [1e308, -1e308, 0.0]).tolist() == [1.0, 0.0, 0.5]
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("cosine", "expected 'bm25', one number per text, or None, got 'cosine'"),
+        ("cosine", "expected 'bm25', one finite number per text, or None, got 'cosine'"),
         ([0.5], "relevance has 1 numbers for 2 texts"),
         ([math.nan, 1.0], "finite"),
-        (["high", "low"], "relevance"),
+        (["high", "low"], "one finite number per text"),
+        (0.5, "one finite number per text"),
+        ([None, 0.5], "one finite number per text"),
     ],
 )
 def test_wrong_relevance(compressor: Compressor, value: Any, message: str) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import __version__
 from .compressor import Compressor
+from .counting import well_formed
 from .display import summary, to_terminal
 from .errors import BudgetWarning, Lingua2Error
 from .result import CompressionResult
@@ -37,8 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", BudgetWarning)
         try:
             status: int = args.run(args)
-        except (Lingua2Error, OSError) as error:
+        except Lingua2Error as error:
             _explain(f"error: {error}")
+            status = 1
+        except OSError as error:
+            # "report.txt: No such file or directory" instead of an errno.
+            named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            _explain(f"error: {named}")
             status = 1
     return status
 
@@ -47,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lingua2", description="Prompt compression for retrieval-augmented generation."
     )
+    parser.add_argument("--version", action="version", version=f"lingua2 {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     compress = commands.add_parser(
         "compress",
@@ -64,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument(
         "--threshold", type=float, metavar="P", help="keep words at least this probable"
     )
+    compress.add_argument("--query", help="the question; its words decide which sentences stay")
     compress.add_argument("--model", metavar="NAME", help="directory or hub id; default: embedded")
     compress.add_argument(
         "--token-counter", default="cl100k_base", metavar="NAME",
@@ -100,12 +109,14 @@ def _compress(args: argparse.Namespace) -> int:
         token_counter=args.token_counter,
         allocation=args.allocation,
         force_tokens=["\n" if token == r"\n" else token for token in args.force_tokens],
+        query=args.query,
+        relevance="bm25" if args.query else None,
         # The coloured view shows words, so it needs them scored even where all of them fit.
         return_word_label=args.show,
         **options,
     )
     if args.json:
-        _write(json.dumps(_as_json(result), ensure_ascii=False) + "\n")
+        _write(well_formed(json.dumps(_as_json(result), ensure_ascii=False)) + "\n")
     elif args.show:
         _write(to_terminal(result, colour="NO_COLOR" not in os.environ) + "\n")
     else:
@@ -132,7 +143,10 @@ def _as_json(result: CompressionResult) -> dict[str, Any]:
 def _read(name: str) -> str:
     # Bytes that are no UTF-8 survive the round trip instead of being lost or raising.
     data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    if well_formed(text) != text:
+        _explain(f"warning: {name} is not UTF-8; other bytes pass through as they are")
+    return text
 
 
 def _write(text: str) -> None:
@@ -149,4 +163,5 @@ def _explain(message: str) -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _explain(f"warning: {message}")
+    shown = str(message).replace("result.dropped_forced lists them", "--json lists them")
+    _explain(f"warning: {shown}")

@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from .budget import Frame
 from .counting import resolve_token_counter
 from .encoder import Encoder, ScoredText
-from .errors import BudgetWarning, InputError, OptionError
+from .errors import BudgetWarning, InputError, OptionError, TokenCounterError
 from .job import Job
 from .loading import check_source, load_checkpoint
 from .options import (
@@ -120,7 +120,7 @@ class Compressor:
         Args:
             texts: The texts, in the order in which the reader will see them.
             query: The question. It steers a budget where ``relevance`` says how; without a
-                relevance, or with ``threshold``, it has no influence.
+                relevance it has no influence.
             frames: What the reader sees directly before and after each text, such as a title from
                 a prompt template; it counts towards the budget where the text is not empty.
             keep_empty: Texts of which nothing was kept still show their frame and separator, and
@@ -145,6 +145,11 @@ class Compressor:
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
         resolved = resolve_options(self._defaults, dict(options))
         around = _checked_frames(frames, len(sources))
+        if resolved.relevance is not None and resolved.threshold is not None:
+            raise OptionError(
+                "relevance steers a budget and threshold has none: leave relevance out, or give "
+                "rate or target_token"
+            )
         if isinstance(resolved.relevance, tuple) and len(resolved.relevance) != len(sources):
             raise OptionError(
                 f"relevance has {len(resolved.relevance)} numbers for {len(sources)} texts; give "
@@ -225,14 +230,19 @@ def _checked(texts: Any) -> list[str]:
 def _checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]:
     if frames is None:
         return [("", "")] * size
-    if len(frames) != size:
-        raise InputError(f"frames has {len(frames)} entries for {size} texts; give one per text")
-    return frames
+    checked = list(frames)
+    if len(checked) != size:
+        raise InputError(f"frames has {len(checked)} entries for {size} texts; give one per text")
+    for i, frame in enumerate(checked):
+        pair = isinstance(frame, Sequence) and not isinstance(frame, str) and len(frame) == 2
+        if not pair or not all(isinstance(part, str) for part in frame):
+            raise InputError(f"frames[{i}] is {frame!r}; give a pair of strings (before, after)")
+    return checked
 
 
 def _checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[bool]:
-    if isinstance(keep_empty, bool):
-        return [keep_empty] * size
+    if not isinstance(keep_empty, Sequence):
+        return [bool(keep_empty)] * size
     if len(keep_empty) != size:
         raise InputError(f"keep_empty has {len(keep_empty)} flags for {size} texts; give one each")
     return keep_empty
@@ -241,6 +251,11 @@ def _checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[boo
 def _warn(result: CompressionResult) -> None:
     message = ""
     if result.budget is not None and result.compressed_tokens > result.budget:
+        if not result.prompt:
+            raise TokenCounterError(
+                f"the token_counter counts {result.compressed_tokens} tokens for an empty text, "
+                f"more than the budget of {result.budget}; it must leave special tokens out"
+            )
         message = (
             f"what surrounds the texts costs {result.compressed_tokens} tokens on its own and "
             f"keep_empty keeps all of it, so the budget of {result.budget} tokens cannot hold; no "

@@ -135,11 +135,15 @@ def _explained(name: str) -> Iterator[None]:
         raise
     # transformers reports a broken checkpoint with whatever its layers happen to raise.
     except Exception as error:
-        where = "directory" if Path(name).is_dir() else "hub model"
-        raise ModelLoadError(
-            f"cannot load the {where} {name!r}: {type(error).__name__}: {_first_line(error)}. "
+        needed = (
             "Needed: config.json, a fast tokenizer (tokenizer.json) and model.safetensors of a "
             "token classifier with two labels"
+        )
+        local = Path(name).is_dir()
+        raise ModelLoadError(
+            f"cannot load the {'directory' if local else 'hub model'} {name!r}: "
+            f"{type(error).__name__}: {_first_line(error)}. "
+            + (needed if local else f"It must be reachable or in the local cache. {needed}")
         ) from error
 
 
@@ -235,8 +239,14 @@ def _load_model(name: str, config: Any, device_map: str, kwargs: dict[str, Any])
                 f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}; is it a trained "
                 "token-classification checkpoint?"
             )
-    # fp16 on disk, fp32 in memory: CPUs have no fast fp16.
-    return model.float().to(torch_device).eval()
+    try:
+        # fp16 on disk, fp32 in memory: CPUs have no fast fp16.
+        return model.float().to(torch_device).eval()
+    # A build without CUDA asserts, others raise RuntimeError.
+    except (AssertionError, RuntimeError) as error:
+        raise ModelLoadError(
+            f"device_map={device_map!r} is not available here: {_first_line(error)}"
+        ) from error
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from the two models here, so a name, a default or a limit is written in exactly 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, TypeVar
 
@@ -55,9 +57,18 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _known_relevance(value: Any) -> Any:
-    if isinstance(value, (str, bytes)) and value != "bm25":
-        raise ValueError(f"expected 'bm25', one number per text, or None, got {value!r}")
-    return value
+    if value is None or value == "bm25":
+        return value
+    numbers = [] if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) else [*value]
+    if not numbers or not all(_is_finite(number) for number in numbers):
+        raise ValueError(
+            f"expected 'bm25', one finite number per text, or None, got {str(value)[:80]!r}"
+        )
+    return tuple(map(float, numbers))
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 Number = BeforeValidator(_no_bool)
@@ -143,7 +154,7 @@ class CompressionOptions(_Options):
     """A word's probability is the mean of its tokens' or that of its first token."""
 
     relevance: Annotated[
-        Literal["bm25"] | tuple[Annotated[float, Number, Field(allow_inf_nan=False)], ...] | None,
+        Literal["bm25"] | tuple[float, ...] | None,
         BeforeValidator(_known_relevance),
     ] = None
     """What lets ``query`` steer a budget: ``"bm25"`` ranks sentences by the question's words, one
@@ -248,7 +259,8 @@ def validated(model: type[M], values: dict[str, Any]) -> M:
 
 
 def _sentence(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
+    # Behind the field stand pydantic's own names for what it tried.
+    name = ".".join(map(str, item["loc"][:1]))
     message = item["msg"].removeprefix("Value error, ")
     if not name or item["type"] == "value_error":
         return f"{name}: {message}" if name else message
