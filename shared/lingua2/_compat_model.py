@@ -12,7 +12,7 @@ from ._compat_words import TokenizerKind, WordMerger, Words, chunk_slices
 from .backends import FloatArray
 from .backends.torch import TorchBackend
 from .errors import ModelLoadError, OptionError
-from .loading import Checkpoint, _quiet_loading
+from .loading import Checkpoint, quiet_loading
 
 __all__ = ["ChunkScorer", "tokenizer_kind"]
 
@@ -188,7 +188,7 @@ def _add_rows(model: Any, size: int) -> None:
     """
     weight = model.get_input_embeddings().weight
     on_cuda = weight.device.type == "cuda"
-    with torch.random.fork_rng(devices=[weight.device] if on_cuda else []), _quiet_loading():
+    with torch.random.fork_rng(devices=[weight.device] if on_cuda else []), quiet_loading():
         torch.default_generator.manual_seed(SEED)
         if on_cuda:
             torch.cuda.default_generators[weight.device.index].manual_seed(SEED)

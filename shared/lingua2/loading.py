@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "check_source", "load_checkpoint"]
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "check_source", "load_checkpoint", "quiet_loading"]
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
@@ -223,7 +223,7 @@ def _load_model(name: str, config: Any, device_map: str, kwargs: dict[str, Any])
             f"device_map={device_map!r} is not a torch device; use 'auto', 'cpu', 'cuda', 'cuda:0' "
             "or 'mps'"
         ) from error
-    with _quiet_loading():
+    with quiet_loading():
         model, info = AutoModelForTokenClassification.from_pretrained(
             name,
             config=config,
@@ -250,7 +250,8 @@ def _load_model(name: str, config: Any, device_map: str, kwargs: dict[str, Any])
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
+    """Keep transformers from reporting what it loads and resizes."""
     from transformers.utils import logging as hf_logging
 
     # A progress bar for 45 MB and a table of keys that we turn into an error ourselves are noise.
