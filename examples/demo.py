@@ -84,7 +84,7 @@ def with_langchain(
     documents = [Document(page_content=text, metadata={"title": t}) for t, text in chunks.items()]
     retriever = BM25Retriever(documents=documents)
     compressing = ContextualCompressionRetriever(
-        base_compressor=Lingua2Compressor(target_token=budget),
+        base_compressor=Lingua2Compressor(target_token=budget, relevance="bm25"),
         base_retriever=retriever,
     )
     before, after = retriever.invoke(question), compressing.invoke(question)
@@ -97,7 +97,7 @@ def with_llamaindex(
     nodes = [TextNode(text=text, id_=title) for title, text in chunks.items()]
     retriever = LlamaIndexBM25.from_defaults(nodes=nodes, similarity_top_k=min(4, len(nodes)))
     found = retriever.retrieve(question)
-    compressor = Lingua2Postprocessor(target_token=budget)
+    compressor = Lingua2Postprocessor(target_token=budget, relevance="bm25")
     compressed = compressor.postprocess_nodes(found, QueryBundle(question))
     return [n.get_content() for n in found], [n.get_content() for n in compressed]
 
