@@ -6,11 +6,14 @@ Each error also derives from the built-in exception that fits it, so code that c
 
 __all__ = [
     "BudgetWarning",
+    "DatasetError",
     "InputError",
     "Lingua2Error",
     "ModelLoadError",
     "OptionError",
+    "TeacherError",
     "TokenCounterError",
+    "TrainingError",
 ]
 
 
@@ -32,6 +35,18 @@ class ModelLoadError(Lingua2Error, OSError):
 
 class TokenCounterError(Lingua2Error, ValueError):
     """A token counter is unknown, unreachable offline, or returned something else than a count."""
+
+
+class DatasetError(Lingua2Error, ValueError):
+    """A file or record of the data pipeline has missing, unknown or contradictory content."""
+
+
+class TeacherError(Lingua2Error, RuntimeError):
+    """The teacher of a distillation cannot be had, or failed on every request."""
+
+
+class TrainingError(Lingua2Error, ValueError):
+    """A training cannot start, or cannot go on, with what it was given."""
 
 
 class BudgetWarning(UserWarning):
