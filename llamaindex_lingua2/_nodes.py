@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.bridge.pydantic import BaseModel
@@ -20,8 +20,10 @@ from llama_index.core.schema import (
 from lingua2 import InputError, OptionError
 
 __all__ = [
+    "Span",
     "add_hidden",
     "checked",
+    "contexts",
     "copied",
     "frame",
     "question",
@@ -29,7 +31,10 @@ __all__ = [
     "set_text",
     "shows_media",
     "text_of",
+    "trimmed",
 ]
+
+Span = tuple[int, int]
 
 # Stands in for a node's text where only what is put around it matters.
 _PROBE = "\x00lingua2\x00"
@@ -85,6 +90,32 @@ def frame(node: BaseNode) -> tuple[str, str]:
             "what surrounds it cannot be counted; show it once, or set count_metadata=False"
         )
     return before, rest[0]
+
+
+def contexts(nodes: Iterable[BaseNode], separator: str, *, framed: bool) -> set[str]:
+    """What the reader may see of ``nodes``, ``framed`` by metadata and template or not.
+
+    Some response synthesizers join what a node shows as it is, most of them strip it and pass over
+    what is blank (`PromptHelper.repack`).
+    """
+    shown = [node.get_content(MetadataMode.LLM) if framed else text_of(node) for node in nodes]
+    stripped = (content.strip() for content in shown)
+    return {separator.join(shown), separator.join(filter(None, stripped))}
+
+
+def trimmed(kept: tuple[str, Sequence[Span]], source: str) -> tuple[str, list[Span]]:
+    """A text without its indentation, and the characters of ``source`` that it consists of.
+
+    Args:
+        kept: What was kept of ``source.strip()``: the text, and the spans in it.
+        source: The text of the node.
+    """
+    text, spans = kept
+    shift = len(source) - len(source.lstrip())
+    indent = len(text) - len(text.lstrip())
+    moved = [(start + shift, end + shift) for start, end in spans]
+    # Only what opens the first span can be white space: a span ends with a word.
+    return text[indent:], [(start + indent, end) for start, end in moved[:1]] + moved[1:]
 
 
 def copied(node: BaseNode) -> BaseNode:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -35,15 +37,16 @@ from llama_index.core.utils import get_tokenizer
 
 from lingua2 import (
     CompressionOptions,
-    CompressionResult,
     Compressor,
     ModelOptions,
 )
 from lingua2.counting import resolve_token_counter
 
 from ._nodes import (
+    Span,
     add_hidden,
     checked,
+    contexts,
     copied,
     frame,
     question,
@@ -51,6 +54,7 @@ from ._nodes import (
     set_text,
     shows_media,
     text_of,
+    trimmed,
 )
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
@@ -78,8 +82,9 @@ class Lingua2Postprocessor(
     is needed.
 
     The budget holds for what a response synthesizer makes of the returned nodes: every node as
-    `get_content(MetadataMode.LLM)` shows it, metadata included, joined by ``document_separator``.
-    Only the text of a node is shortened.
+    `get_content(MetadataMode.LLM)` shows it, metadata included, joined by ``document_separator``,
+    with or without the white space around it, which most synthesizers cut off.
+    Only the text of a node is shortened, and where anything is, no text keeps outer white space.
     Ids, scores, relationships, embeddings and character indices, which describe the source, stay
     as they are. Nodes without text come back as they went in. The given nodes are never changed.
 
@@ -145,9 +150,7 @@ class Lingua2Postprocessor(
         if not given:
             return []
         with self._reported(given, query) as returned:
-            plain = [item.node for item in given]
-            result = self._compressor().compress(**self._arguments(plain, query))
-            returned += rescored(given, self._compressed(plain, result))
+            returned += rescored(given, self._compressed([item.node for item in given], query))
         return returned
 
     @dispatcher.span
@@ -159,8 +162,7 @@ class Lingua2Postprocessor(
             return []
         with self._reported(given, query) as returned:
             plain = [item.node for item in given]
-            result = await self._compressor().acompress(**self._arguments(plain, query))
-            returned += rescored(given, self._compressed(plain, result))
+            returned += rescored(given, await asyncio.to_thread(self._compressed, plain, query))
         return returned
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:  # noqa: ARG002
@@ -174,8 +176,7 @@ class Lingua2Postprocessor(
             InputError: ``nodes`` is not a sequence of nodes.
         """
         given = checked(nodes, BaseNode)
-        result = self._compressor().compress(**self._arguments(given, None))
-        return [node for node in self._compressed(given, result) if node is not None]
+        return [node for node in self._compressed(given, None) if node is not None]
 
     @dispatcher.span
     async def acall(
@@ -185,8 +186,8 @@ class Lingua2Postprocessor(
     ) -> list[BaseNode]:
         """`__call__` in a worker thread, so that the event loop stays free."""
         given = checked(nodes, BaseNode)
-        result = await self._compressor().acompress(**self._arguments(given, None))
-        return [node for node in self._compressed(given, result) if node is not None]
+        rebuilt = await asyncio.to_thread(self._compressed, given, None)
+        return [node for node in rebuilt if node is not None]
 
     def _compressor(self) -> Compressor:
         options = {name: getattr(self, name) for name in ModelOptions.model_fields}
@@ -199,7 +200,7 @@ class Lingua2Postprocessor(
         """What `Compressor.compress` is called with."""
         options = {name: getattr(self, name) for name in CompressionOptions.model_fields}
         return options | {
-            "texts": [text_of(node) for node in nodes],
+            "texts": [text_of(node).strip() for node in nodes],
             "query": query,
             "frames": [frame(node) for node in nodes] if self.count_metadata else None,
             "keep_empty": [self._stays(node) for node in nodes],
@@ -208,27 +209,59 @@ class Lingua2Postprocessor(
 
     def _stays(self, node: BaseNode) -> bool:
         """Whether ``node`` is returned even where no text of it is kept."""
-        return not (self.drop_empty and text_of(node)) or shows_media(node)
+        return not (self.drop_empty and text_of(node).strip()) or shows_media(node)
 
     def _counter(self) -> Any:
         return get_tokenizer() if self.token_counter is None else self.token_counter
 
-    def _compressed(
-        self, nodes: Sequence[BaseNode], result: CompressionResult
-    ) -> list[BaseNode | None]:
+    def _compressed(self, nodes: Sequence[BaseNode], query: str | None) -> list[BaseNode | None]:
         """Copies of ``nodes`` with their new texts; None where nothing is left to return."""
+        compress = partial(self._compressor().compress, **self._arguments(nodes, query))
+        result = compress()
+        limit = result.budget
+        if result.texts == result.sources and (
+            limit is None or self.rate == 1 or self._tokens(nodes) <= limit
+        ):
+            whole = map(text_of, nodes)
+            return self._rebuilt(nodes, ((text, [(0, len(text))]) for text in whole))
+        asked = limit or 0
+        while True:
+            pairs = zip(result.texts, result.spans, strict=True)
+            rebuilt = self._rebuilt(nodes, map(trimmed, pairs, map(text_of, nodes)))
+            if limit is None or not any(result.texts):
+                return rebuilt
+            # A first word that loses its indentation may become more tokens than were counted.
+            excess = self._tokens(rebuilt) - limit
+            if excess <= 0:
+                return rebuilt
+            asked -= excess
+            if asked <= 0:
+                return self._rebuilt(nodes, [("", [])] * len(nodes))
+            rate = None if self.rate is None else asked / result.original_tokens
+            result = compress(rate=rate, target_token=asked if rate is None else None)
+
+    def _tokens(self, nodes: Sequence[BaseNode | None]) -> int:
+        """The reader's tokens of ``nodes``, in whichever way of showing them costs more."""
+        count = resolve_token_counter(self._counter())
+        returned = [node for node in nodes if node is not None]
+        return max(
+            map(count, contexts(returned, self.document_separator, framed=self.count_metadata))
+        )
+
+    def _rebuilt(
+        self, nodes: Sequence[BaseNode], kept: Iterable[tuple[str, Sequence[Span]]]
+    ) -> list[BaseNode | None]:
         count = resolve_token_counter(self._counter()) if self.add_statistics else None
         rebuilt: list[BaseNode | None] = []
-        for node, source, text, spans in zip(
-            nodes, result.sources, result.texts, result.spans, strict=True
-        ):
+        for node, (text, spans) in zip(nodes, kept, strict=True):
+            source = text_of(node)
             if not text and not self._stays(node):
                 rebuilt.append(None)
                 continue
             rebuilt.append(new := copied(node))
             if text != source:
                 set_text(new, text)
-            if source and count is not None:
+            if source.strip() and count is not None:
                 values = (count(source), count(text), json.dumps(spans))
                 add_hidden(new, dict(zip(STATISTICS_KEYS, values, strict=True)))
         return rebuilt

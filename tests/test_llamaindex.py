@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from llama_index.core import Document, PromptTemplate, Settings, get_response_synthesizer
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.chat_engine import ContextChatEngine
@@ -223,6 +227,134 @@ def test_the_counter_is_llamaindexs_global_tokenizer(monkeypatch: pytest.MonkeyP
         scored(PROSE)
     )
     assert 20 < len(item.text) < 100
+
+
+# --- white space that the reader does not see
+
+# Words that are one token behind a space and two or three at the start of a line.
+SAILORS = "sailors sailed past the pier."
+VALVES = "and so on and on:\n sailors repaired valves in 1921,\n\t captain and ferry unpaid"
+BLANKS = st.sampled_from(["", "", " ", "  ", "\n", "\n ", "\t ", " \n\n", "\u00a0", "\u3000"])
+
+
+@pytest.fixture(scope="module")
+def shared() -> Lingua2Postprocessor:
+    """Loaded once; tests copy it with the budget they need."""
+    loaded = Lingua2Postprocessor(target_token=1)
+    loaded.postprocess_nodes(scored(PROSE))
+    return loaded
+
+
+def sent_by(
+    compressor: Lingua2Postprocessor, nodes: list[NodeWithScore]
+) -> tuple[str, list[NodeWithScore]]:
+    """The context in the prompt of a query engine, and the nodes that it came from."""
+    reader = Recorder()
+    response = engine(nodes, compressor, reader).query("Which pier?")
+    if not reader.read:
+        return "", response.source_nodes
+    (prompt,) = reader.read
+    return prompt[prompt.index("<<") + 2 : prompt.rindex(">>")], response.source_nodes
+
+
+@settings(max_examples=40)
+@given(
+    parts=st.lists(
+        st.tuples(BLANKS, st.sampled_from([SAILORS, VALVES, "", "17 ferries"]), BLANKS),
+        min_size=1,
+        max_size=3,
+    ),
+    title=st.sampled_from([None, "harbour"]),
+    short_of=st.integers(-1, 4),
+    drop_empty=st.booleans(),
+)
+@example(parts=[(" ", SAILORS, "")], title=None, short_of=0, drop_empty=True)
+@example(parts=[("", VALVES, "")], title=None, short_of=14, drop_empty=True)
+def test_the_budget_holds_for_what_synthesizers_strip(
+    shared: Lingua2Postprocessor,
+    parts: list[tuple[str, str, str]],
+    title: str | None,
+    short_of: int,
+    drop_empty: bool,
+) -> None:
+    nodes = scored(*map("".join, parts))
+    if title is not None:
+        nodes[-1].node.metadata["title"] = title
+    before = copy.deepcopy(nodes)
+    budget = max(1, tokens(context(nodes)) - short_of)
+    compressor = shared.model_copy(update={"target_token": budget, "drop_empty": drop_empty})
+    with warnings.catch_warnings():
+        # Metadata that stays can exceed a small budget on its own, and then no text is kept.
+        warnings.simplefilter("ignore", BudgetWarning)
+        sent, found = sent_by(compressor, nodes)
+    assert nodes == before
+    if any(item.text for item in found):
+        assert tokens(sent) <= budget
+        assert tokens(context(found)) <= budget
+
+
+def test_what_fits_only_with_its_outer_white_space_is_compressed(
+    shared: Lingua2Postprocessor,
+) -> None:
+    padded, bare = " " + SAILORS, SAILORS
+    assert tokens(padded) < tokens(bare)
+    compressor = shared.model_copy(update={"target_token": tokens(padded)})
+    (item,) = compressor.postprocess_nodes(scored(padded))
+    assert 0 < tokens(item.text) <= tokens(padded)
+    assert item.text == item.text.strip() != bare
+
+
+def test_what_fits_only_without_its_outer_white_space_loses_just_that(
+    shared: Lingua2Postprocessor,
+) -> None:
+    padded = " \n\t\n " + PROSE + "\n \n\t"
+    compressor = shared.model_copy(update={"target_token": tokens(PROSE)})
+    (item,) = compressor.postprocess_nodes(scored(padded))
+    assert item.text == PROSE
+    (item,) = Lingua2Postprocessor(rate=1).postprocess_nodes(scored(padded))
+    assert item.text == padded
+
+
+@pytest.mark.parametrize("budget", [1, 4, 6, 9])
+def test_an_indentation_that_the_reader_does_not_see_saves_no_tokens(
+    shared: Lingua2Postprocessor, budget: int
+) -> None:
+    compressor = shared.model_copy(update={"target_token": budget})
+    sent, _ = sent_by(compressor, scored(VALVES))
+    assert tokens(sent) <= budget
+    assert bool(sent) == (budget > 1)
+
+
+@pytest.mark.parametrize("options", [{"target_token": 9}, {"target_token": 30}, {"threshold": 0.5}])
+def test_spans_index_the_text_of_the_node_with_its_outer_white_space(
+    shared: Lingua2Postprocessor, options: dict[str, Any]
+) -> None:
+    texts = [f" \n {VALVES} \n", f"\t{SAILORS}"]
+    update = {"target_token": None, "add_statistics": True, **options}
+    for item in shared.model_copy(update=update).postprocess_nodes(scored(*texts)):
+        source = texts[int(item.node.node_id[1:])]
+        slices = [source[a:b] for a, b in json.loads(item.node.metadata["lingua2_spans"])]
+        assert item.text.startswith(slices[0])
+        assert item.text.endswith(slices[-1])
+        assert "".join(item.text.split()) == "".join("".join(slices).split())
+        assert item.node.metadata["lingua2_original_tokens"] == tokens(source)
+
+
+def test_blank_nodes_are_empty_nodes(shared: Lingua2Postprocessor) -> None:
+    compressor = shared.model_copy(update={"target_token": 30, "add_statistics": True})
+    blank, empty = (compressor.postprocess_nodes(scored(text, PROSE, text)) for text in (" \n", ""))
+    assert blank == empty
+    assert [bool(item.text) for item in blank] == [False, True, False]
+
+
+async def test_ingestion_and_asynchronous_calls_strip_alike(shared: Lingua2Postprocessor) -> None:
+    nodes = scored(f"  {VALVES}\n", f"\n {SAILORS}")
+    compressor = shared.model_copy(update={"target_token": 14})
+    found = [item.node for item in compressor.postprocess_nodes(nodes)]
+    plain = [item.node for item in nodes]
+    assert found == compressor(plain) == await compressor.acall(plain)
+    assert found == [item.node for item in await compressor.apostprocess_nodes(nodes)]
+    assert all(node.get_content() == node.get_content().strip() for node in found)
 
 
 # --- engines, chats, workflows, pipelines
