@@ -56,39 +56,35 @@ def questions(rows: Sequence[dict[str, Any]]) -> list[tuple[list[str], tuple[str
     return kept
 
 
-class Methods:
-    """Every method as a function from documents and rate to the compressed prompt."""
+class Controls:
+    """Every method as a function from documents and rate to the compressed prompt; here without
+    any model.
 
-    def __init__(self, reference: Any, seed: int) -> None:
-        self._ours = Compressor(document_separator=SEPARATOR).load()
-        self._reference = reference
+    Attributes:
+        names: The methods.
+        against: The method whose survival is subtracted from that of the others.
+        difference: What that difference is called in the result.
+    """
+
+    names: tuple[str, ...] = (RANDOM, TRUNCATION)
+    against = RANDOM
+    difference = "minus_random"
+
+    def __init__(self, seed: int) -> None:
         self._seed = seed
         self.count = _common.token_counter()
         # Questions share documents, so every distinct call is made once.
         self.compress = functools.cache(self._compress)
-        self._reference_text = functools.cache(self._reference_one)
 
-    def budget(self, method: str, documents: tuple[str, ...], rate: float) -> int:
+    def budget(self, method: str, documents: tuple[str, ...], rate: float) -> int:  # noqa: ARG002
         """Most tokens that the prompt may have."""
-        if method == SAME_SIZE:
-            return self.count(self.compress(REFERENCE, documents, rate))
         return math.floor(rate * self.count(SEPARATOR.join(documents)) + 1e-9)
 
     def _compress(self, method: str, documents: tuple[str, ...], rate: float) -> str:
-        if method == OURS:
-            return self._ours.compress(documents, rate=rate).prompt
-        if method == REFERENCE:
-            # Its thresholds are per chunk, so a set is the concatenation of its documents.
-            return SEPARATOR.join(self._reference_text(text, rate) for text in documents)
         budget = self.budget(method, documents, rate)
-        if method == SAME_SIZE:
-            return self._ours.compress(documents, target_token=budget).prompt
         if method == RANDOM:
             return self._random_words(documents, budget)
         return self._head(SEPARATOR.join(documents), budget)
-
-    def _reference_one(self, text: str, rate: float) -> str:
-        return _common.reference_compress(self._reference, [text], rate)
 
     def _random_words(self, documents: tuple[str, ...], budget: int) -> str:
         words = [(i, word) for i, text in enumerate(documents) for word in text.split()]
@@ -125,13 +121,46 @@ class Methods:
         return size
 
 
+class Methods(Controls):
+    """The controls, ours and the reference implementation on the same weights."""
+
+    names = METHODS
+    against = REFERENCE
+    difference = "minus_llmlingua"
+
+    def __init__(self, reference: Any, seed: int) -> None:
+        super().__init__(seed)
+        self._ours = Compressor(document_separator=SEPARATOR).load()
+        self._reference = reference
+        self._reference_text = functools.cache(self._reference_one)
+
+    def budget(self, method: str, documents: tuple[str, ...], rate: float) -> int:
+        if method == SAME_SIZE:
+            return self.count(self.compress(REFERENCE, documents, rate))
+        return super().budget(method, documents, rate)
+
+    def _compress(self, method: str, documents: tuple[str, ...], rate: float) -> str:
+        if method == OURS:
+            return self._ours.compress(documents, rate=rate).prompt
+        if method == REFERENCE:
+            # Its thresholds are per chunk, so a set is the concatenation of its documents.
+            return SEPARATOR.join(self._reference_text(text, rate) for text in documents)
+        if method == SAME_SIZE:
+            budget = self.budget(method, documents, rate)
+            return self._ours.compress(documents, target_token=budget).prompt
+        return super()._compress(method, documents, rate)
+
+    def _reference_one(self, text: str, rate: float) -> str:
+        return _common.reference_compress(self._reference, [text], rate)
+
+
 def measure(
-    methods: Methods, asked: Sequence[tuple[list[str], tuple[str, ...]]], rate: float
+    methods: Controls, asked: Sequence[tuple[list[str], tuple[str, ...]]], rate: float
 ) -> dict[str, dict[str, np.ndarray]]:
     """Per method and question: survived, tokens of the prompt, whether it is over budget."""
     measured = {}
     originals = [methods.count(SEPARATOR.join(documents)) for _, documents in asked]
-    for method in METHODS:
+    for method in methods.names:
         prompts = []
         for number, (_, documents) in enumerate(asked, 1):
             prompts.append(methods.compress(method, documents, rate))
@@ -159,9 +188,9 @@ def interval(values: np.ndarray, groups: np.ndarray, seed: int) -> list[float]:
 
 
 def summary(
-    measured: dict[str, dict[str, np.ndarray]], groups: np.ndarray, seed: int
+    methods: Controls, measured: dict[str, dict[str, np.ndarray]], groups: np.ndarray, seed: int
 ) -> dict[str, dict[str, Any]]:
-    reference = measured[REFERENCE]["survived"].astype(float)
+    reference = measured[methods.against]["survived"].astype(float)
     lines = {}
     for method, values in measured.items():
         survived = values["survived"].astype(float)
@@ -170,34 +199,35 @@ def summary(
             "survival_95": interval(survived, groups, seed),
             "achieved_rate": round(float(values["tokens"].sum() / values["original"].sum()), 4),
             "over_budget": round(float(values["over"].mean()), 4),
-            "minus_llmlingua": round(float((survived - reference).mean()), 4),
-            "minus_llmlingua_95": interval(survived - reference, groups, seed),
+            methods.difference: round(float((survived - reference).mean()), 4),
+            f"{methods.difference}_95": interval(survived - reference, groups, seed),
         }
     return lines
 
 
 def run_set(
-    name: str, rows: list[dict[str, Any]], methods: Methods, arguments: argparse.Namespace
+    name: str, rows: list[dict[str, Any]], methods: Controls, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     asked = questions(rows[: arguments.limit])
     _common.note(f"{name}: {len(asked)} questions")
     numbers: dict[tuple[str, ...], int] = {}
     groups = np.array([numbers.setdefault(documents, len(numbers)) for _, documents in asked])
     rates = {
-        f"{rate:g}": summary(measure(methods, asked, rate), groups, arguments.seed)
+        f"{rate:g}": summary(methods, measure(methods, asked, rate), groups, arguments.seed)
         for rate in arguments.rates
     }
     return {"questions": len(asked), "document_sets": len(numbers), "rates": rates}
 
 
-def show(sets: dict[str, Any]) -> str:
-    header = ("set", "rate", "method", "survival [95%]", "achieved", "over budget", "− llmlingua")
+def show(sets: dict[str, Any], methods: Controls) -> str:
+    difference = methods.difference.replace("minus_", "− ")
+    header = ("set", "rate", "method", "survival [95%]", "achieved", "over budget", difference)
     rows = []
     for name, result in sets.items():
         for rate, lines in result["rates"].items():
             for method, line in lines.items():
                 low, high = line["survival_95"]
-                under, above = line["minus_llmlingua_95"]
+                under, above = line[f"{methods.difference}_95"]
                 rows.append(
                     (
                         f"{name} ({result['questions']})",
@@ -206,7 +236,7 @@ def show(sets: dict[str, Any]) -> str:
                         f"{line['survival']:.3f} [{low:.3f}, {high:.3f}]",
                         f"{line['achieved_rate']:.3f}",
                         f"{line['over_budget']:.0%}",
-                        f"{line['minus_llmlingua']:+.3f} [{under:+.3f}, {above:+.3f}]",
+                        f"{line[methods.difference]:+.3f} [{under:+.3f}, {above:+.3f}]",
                     )
                 )
     return _common.table(header, rows)
@@ -230,7 +260,7 @@ def main() -> None:
                 **run_set(name, rows, methods, arguments),
             }
     _common.write_result(arguments.output, result)
-    print(show(result["sets"]))
+    print(show(result["sets"], methods))
 
 
 if __name__ == "__main__":

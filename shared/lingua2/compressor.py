@@ -17,7 +17,7 @@ from .counting import resolve_token_counter
 from .encoder import Encoder, ScoredText
 from .errors import BudgetWarning, InputError, OptionError, TokenCounterError
 from .job import Job
-from .loading import check_source, load_checkpoint
+from .loading import Checkpoint, check_source, load_checkpoint
 from .options import (
     BUDGET_OPTIONS,
     ModelOptions,
@@ -27,7 +27,7 @@ from .options import (
 )
 from .result import CompressionResult
 
-__all__ = ["Compressor"]
+__all__ = ["Compressor", "encoder_of"]
 
 
 class Compressor:
@@ -180,6 +180,13 @@ class Compressor:
         )
         return await asyncio.to_thread(call)
 
+    @classmethod
+    def _around(cls, encoder: Encoder) -> Compressor:
+        """A compressor that scores with ``encoder``, for models that exist in memory only."""
+        made = cls()
+        made._encoder = encoder
+        return made
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Compressor:
         # Nothing in it changes but what is loaded, which is worth sharing.
         return self
@@ -197,14 +204,18 @@ class Compressor:
 
 
 def _build_encoder(options: ModelOptions) -> Encoder:
+    return encoder_of(load_checkpoint(options), options.max_batch_tokens)
+
+
+def encoder_of(checkpoint: Checkpoint, max_batch_tokens: int | None = None) -> Encoder:
+    """What scores texts with ``checkpoint``, whose model may go on changing."""
     from .backends.torch import TorchBackend
 
-    checkpoint = load_checkpoint(options)
     backend = TorchBackend(
         checkpoint.model,
         keep_label=checkpoint.keep_label,
         pad_token_id=checkpoint.pad_token_id,
-        max_batch_tokens=options.max_batch_tokens,
+        max_batch_tokens=max_batch_tokens,
     )
     return Encoder(checkpoint, backend)
 

@@ -66,6 +66,11 @@ class Encoder:
         self._backend = backend
         self._window = checkpoint.max_length - len(checkpoint.prefix) - len(checkpoint.suffix)
 
+    @property
+    def backend(self) -> Backend:
+        """What runs the model."""
+        return self._backend
+
     def score(self, texts: Sequence[str]) -> list[ScoredText]:
         """Score every text; identical texts are scored once.
 

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "check_source", "load_checkpoint", "quiet_loading"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "Checkpoint",
+    "as_checkpoint",
+    "check_source",
+    "load_checkpoint",
+    "load_tokenizer",
+    "locate",
+    "quiet_loading",
+]
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
@@ -59,13 +68,24 @@ def load_checkpoint(options: ModelOptions) -> Checkpoint:
         ModelLoadError: The checkpoint is missing, broken, has another number of labels than two,
             has no fast tokenizer, or its weights do not fit its config.
     """
-    source, kwargs = _locate(options)
+    source, kwargs = locate(options)
     name = str(source)
     with _explained(name):
         config = _load_config(name, kwargs)
-        tokenizer = _load_tokenizer(name, config, kwargs)
-        prefix, suffix, pieces = _special_tokens(name, tokenizer)
+        tokenizer = load_tokenizer(name, config, kwargs)
         model = _load_model(name, config, options.device_map, kwargs)
+        return as_checkpoint(name, tokenizer, config, model, options.max_length)
+
+
+def as_checkpoint(
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    config: Any,
+    model: PreTrainedModel,
+    max_length: int,
+) -> Checkpoint:
+    """What scoring needs to know of a tokenizer and a model in memory."""
+    prefix, suffix, pieces = _special_tokens(name, tokenizer)
     pad = tokenizer.pad_token_id
     return Checkpoint(
         name=name,
@@ -76,7 +96,7 @@ def load_checkpoint(options: ModelOptions) -> Checkpoint:
         pad_token_id=int(pad) if pad is not None else 0,
         prefix=prefix,
         suffix=suffix,
-        max_length=_max_length(tokenizer, config, model, options.max_length),
+        max_length=_max_length(tokenizer, config, model, max_length),
     )
 
 
@@ -86,7 +106,7 @@ def check_source(options: ModelOptions) -> None:
     Raises:
         ModelLoadError: There is no such directory, or it holds no checkpoint that can be loaded.
     """
-    source, _ = _locate(options)
+    source, _ = locate(options)
     if not isinstance(source, Path):
         return
     try:
@@ -105,7 +125,12 @@ def check_source(options: ModelOptions) -> None:
         )
 
 
-def _locate(options: ModelOptions) -> tuple[Path | str, dict[str, Any]]:
+def locate(options: ModelOptions) -> tuple[Path | str, dict[str, Any]]:
+    """Where ``options.model_name`` lies, and what ``from_pretrained`` needs to read only that.
+
+    Raises:
+        ModelLoadError: It is no directory with a config, and no hub id.
+    """
     kwargs: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
     if options.model_name is None:
         return DEFAULT_MODEL, {**kwargs, "local_files_only": True}
@@ -167,7 +192,12 @@ def _check_labels(name: str, labels: list[str]) -> None:
         )
 
 
-def _load_tokenizer(name: str, config: Any, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, config: Any, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """The fast tokenizer of a checkpoint.
+
+    Raises:
+        ModelLoadError: It has none, or one of another checkpoint.
+    """
     from transformers import AutoTokenizer
 
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, **kwargs)

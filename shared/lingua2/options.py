@@ -29,7 +29,9 @@ __all__ = [
     "BUDGET_OPTIONS",
     "CompressionOptions",
     "ModelOptions",
+    "Number",
     "OptionOverrides",
+    "StrictOptions",
     "resolve_options",
     "validated",
 ]
@@ -72,10 +74,13 @@ def _is_finite(value: Any) -> bool:
 
 
 Number = BeforeValidator(_no_bool)
+"""Beside a number's type: refuses booleans."""
 TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
 
 
-class _Options(BaseModel):
+class StrictOptions(BaseModel):
+    """A model of settings that refuses unknown names and hints at near ones."""
+
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
     )
@@ -95,7 +100,7 @@ class _Options(BaseModel):
         return values
 
 
-class ModelOptions(_Options):
+class ModelOptions(StrictOptions):
     """Which checkpoint scores the words, and where it runs."""
 
     model_name: str | Path | None = None
@@ -114,7 +119,7 @@ class ModelOptions(_Options):
     """Padded tokens of one forward pass; ``None`` takes what was measured best for the device."""
 
 
-class CompressionOptions(_Options):
+class CompressionOptions(StrictOptions):
     """How much is kept, and what is kept come what may.
 
     Option names follow llmlingua where it has one.

@@ -4,7 +4,26 @@
 >>> examples = read_examples("train.parquet")
 """
 
+from .alignment import AlignmentAnnotator
+from .annotation import Annotator, WindowAnnotator, annotate_text
 from .files import read_examples, write_examples
+from .pairs import read_meetingbank, read_pairs
+from .quality import Dropped, QualityReport, filter_examples, measure
 from .schema import Example, Metrics
 
-__all__ = ["Example", "Metrics", "read_examples", "write_examples"]
+__all__ = [
+    "AlignmentAnnotator",
+    "Annotator",
+    "Dropped",
+    "Example",
+    "Metrics",
+    "QualityReport",
+    "WindowAnnotator",
+    "annotate_text",
+    "filter_examples",
+    "measure",
+    "read_examples",
+    "read_meetingbank",
+    "read_pairs",
+    "write_examples",
+]

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .._extras import require
-from ..errors import DatasetError
+from lingua2._extras import require
+from lingua2.errors import DatasetError
+
 from .schema import METRIC_NAMES, SCHEMA_VERSION, Example
 
 __all__ = ["read_examples", "read_jsonl", "write_examples", "write_jsonl"]
@@ -102,9 +103,10 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     part = _part(path)
     count = 0
     with opener(part, "wt", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             # ASCII, so that lone surrogates in a text survive as well.
             file.write(json.dumps(row) + "\n")
+            count += 1
     part.replace(path)
     return count
 

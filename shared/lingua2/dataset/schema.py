@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from ..errors import DatasetError
+from lingua2.errors import DatasetError
 
 __all__ = ["METRIC_NAMES", "SCHEMA_VERSION", "Example", "Metrics"]
 
@@ -110,7 +110,9 @@ class Example:
         if missing := [name for name in required if row.get(name) is None]:
             raise DatasetError(f"missing {', '.join(missing)}; has {', '.join(row) or 'nothing'}")
         if unknown := sorted(row.keys() - known):
-            raise DatasetError(f"unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+            raise DatasetError(
+                f"unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
         values = {k: v for k, v in row.items() if v is not None or k in ("question", "metrics")}
         for name, value in values.items():
             if name in _LISTS:
@@ -176,5 +178,7 @@ def _metrics(value: Any) -> Metrics | None:
     if value is None:
         return None
     if not isinstance(value, dict) or value.keys() != set(METRIC_NAMES):
-        raise DatasetError(f"metrics must have exactly {', '.join(METRIC_NAMES)}, got {value!r:.80}")
+        raise DatasetError(
+            f"metrics must have exactly {', '.join(METRIC_NAMES)}, got {value!r:.80}"
+        )
     return Metrics(**{name: float(number) for name, number in value.items()})

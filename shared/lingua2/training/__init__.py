@@ -1,0 +1,10 @@
+"""Training of the token classifier on word-labelled examples.
+
+>>> from lingua2.training import train
+>>> train(examples, model_name="microsoft/mdeberta-v3-base", output="my-compressor")
+"""
+
+from .options import TrainingOptions
+from .run import TrainingReport, train
+
+__all__ = ["TrainingOptions", "TrainingReport", "train"]

@@ -1,0 +1,140 @@
+"""The model card that goes with a trained checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lingua2 import __version__
+from lingua2.dataset import Example
+
+from .options import TrainingOptions
+
+if TYPE_CHECKING:
+    from .run import TrainingReport
+
+__all__ = ["write_card"]
+
+_MOST_ROWS = 12
+_LIMITS = """\
+- It learnt what one teacher keeps, with that teacher's errors: a share of numbers, names and
+  negations is lost at every rate. Use `force_tokens`, `force_reserve_digit` and your own tests
+  where they must not be.
+- It knows the languages and kinds of text it was trained on (see above); elsewhere measure first.
+- A word's score does not depend on the question. Answer survival says whether an answer is still
+  there, not whether a reader finds it.
+- It shortens text. It does not judge whether the text is true, safe or fit to be shown."""
+
+
+def write_card(
+    settings: TrainingOptions, report: TrainingReport, examples: Sequence[Example]
+) -> None:
+    """Write ``README.md`` into the checkpoint's directory: data, recipe, results, limits."""
+    base = _base_name(settings)
+    lines = [
+        "---",
+        "pipeline_tag: token-classification",
+        f"base_model: {base}",
+        "library_name: transformers",
+        "tags: [prompt-compression, lingua2]",
+        "---",
+        f"# {settings.output.name}",
+        "",
+        "A token classifier (0 drop, 1 keep) for prompt compression after LLMLingua-2 (Pan et al., "
+        f"2024), trained with lingua2 {__version__} from {base}.",
+        "",
+        "```python",
+        "from lingua2 import Compressor",
+        "",
+        f'Compressor("{settings.output.name}").compress(texts, target_token=500)',
+        "```",
+        "",
+        "## Data",
+        "",
+        f"{report.train_examples} texts to train on, {report.validation_examples} held out; "
+        f"SHA-256 of all examples `{report.data_sha256}`.",
+        "",
+        *_counts("domain", [example.domain for example in examples]),
+        *_counts("licence", [example.license for example in examples]),
+        *_counts("teacher", [example.teacher for example in examples]),
+        "## Recipe",
+        "",
+        f"{report.steps} steps of up to {settings.batch_tokens} tokens, {settings.epochs:g} "
+        "epochs. Settings that differ from the defaults of `TrainingOptions`:",
+        "",
+        "```json",
+        json.dumps(_changed(settings), indent=1),
+        "```",
+        "",
+        "## Results on held-out examples",
+        "",
+        f"F1 at the teacher's rate: {report.f1:.3f}. AUC of the words that each level keeps:",
+        "",
+        *_auc_table(report),
+        "",
+        *_survival_table(report),
+        "## Limits",
+        "",
+        _LIMITS,
+    ]
+    path = settings.output / "README.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _base_name(settings: TrainingOptions) -> str:
+    path = Path(str(settings.model_name))
+    # A directory's place on one machine says nothing; the name in its config may.
+    config = path / "config.json"
+    if config.is_file():
+        named = json.loads(config.read_text(encoding="utf-8")).get("_name_or_path")
+        return str(named or path.name)
+    return str(settings.model_name)
+
+
+def _changed(settings: TrainingOptions) -> dict[str, object]:
+    default = {name: field.default for name, field in TrainingOptions.model_fields.items()}
+    plain = settings.model_dump(mode="json", exclude={"model_name", "output", "resume", "device"})
+    return {
+        name: value for name, value in plain.items() if getattr(settings, name) != default[name]
+    }
+
+
+def _counts(title: str, values: Sequence[str]) -> list[str]:
+    counts = Counter(values)
+    if not any(counts):
+        return []
+    shown = counts.most_common(_MOST_ROWS)
+    rows = [f"| {_cell(value) or '(unknown)'} | {count} |" for value, count in shown]
+    if len(counts) > len(shown):
+        rest = sum(counts.values()) - sum(count for _, count in shown)
+        rows.append(f"| {len(counts) - len(shown)} others | {rest} |")
+    return [f"| {title} | texts |", "|-|-|", *rows, ""]
+
+
+def _auc_table(report: TrainingReport) -> list[str]:
+    levels = list(report.auc["all"])
+    rows = [
+        f"| {_cell(domain) or '(none)'} | {' | '.join(f'{auc[name]:.3f}' for name in levels)} |"
+        for domain, auc in report.auc.items()
+    ]
+    return [f"| domain | {' | '.join(map(_cell, levels))} |", "|-" * (len(levels) + 1) + "|", *rows]
+
+
+def _survival_table(report: TrainingReport) -> list[str]:
+    if not report.survival:
+        return []
+    rows = [
+        f"| {item.rate:g} | {item.achieved:.3f} | {item.survival:.3f} |" for item in report.survival
+    ]
+    count = report.survival[0].questions
+    return [
+        f"Answer survival on {count} questions:", "",
+        "| rate | achieved rate | survival |", "|-|-|-|", *rows, "",
+    ]  # fmt: skip
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

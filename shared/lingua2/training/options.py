@@ -1,0 +1,136 @@
+"""How a token classifier is trained; every setting with its default, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from lingua2.options import Number, StrictOptions
+
+__all__ = ["TrainingOptions"]
+
+Share = Annotated[float, Number, Field(ge=0, le=1)]
+
+
+class TrainingOptions(StrictOptions):
+    """Settings of `train`; the defaults made the embedded model."""
+
+    # The command line shows them.
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    model_name: str | Path
+    """The encoder to start from: a local directory or a Hugging Face hub id."""
+
+    output: Path
+    """Directory for the finished checkpoint; ``checkpoints/`` in it holds the state to resume."""
+
+    level_targets: tuple[Share, ...] | None = None
+    """Target probability of a word by its level, from 0 (dropped by all) upwards; None spreads
+    evenly over [0, 1] for one level, and takes (0, 0.6, 1) for two."""
+
+    coherence: Share = 0.5
+    """How far the words of a phrase share one target: 0 leaves each word its own, 1 gives all of
+    them their mean. A phrase is a run of kept words without punctuation between."""
+
+    gap_target: Share = 0.5
+    """Target of at most two dropped words inside a phrase ("battle *of* Hastings"), as a share of
+    the lower one of its neighbours'. 0 leaves them at the target of their level."""
+
+    epochs: Annotated[float, Number, Field(gt=0)] = 3.0
+    """Passes over the training examples."""
+
+    learning_rate: Annotated[float, Number, Field(gt=0)] = 3e-4
+    """Highest learning rate of AdamW; warm-up, then linear decay to zero."""
+
+    warmup: Share = 0.06
+    """Share of the steps with a rising learning rate."""
+
+    weight_decay: Annotated[float, Number, Field(ge=0)] = 0.01
+    """Weight decay of AdamW; biases and norms have none."""
+
+    layer_decay: Annotated[float, Number, Field(gt=0, le=1)] = 1.0
+    """Factor on the learning rate from each layer to the one below it; 1 is the same for all."""
+
+    dropout: Annotated[float, Number, Field(ge=0, lt=1)] = 0.0
+    """Dropout everywhere in the encoder; a step without takes two thirds of the time."""
+
+    max_grad_norm: Annotated[float, Number, Field(gt=0)] = 1.0
+    """Gradients are clipped at this norm."""
+
+    batch_tokens: Annotated[int, Number, Field(ge=16)] = 4096
+    """Most padded tokens of one step; examples are grouped by length."""
+
+    max_length: Annotated[int, Number, Field(ge=16)] = 512
+    """Longest window in tokens, special tokens included; longer examples become several windows."""
+
+    crop: Share = 0.0
+    """Share of the examples that are cut to some of their sentences, anew in each epoch."""
+
+    lower_case: Share = 0.0
+    """Share of the examples that lose their capitals; of no use with an uncased vocabulary."""
+
+    strip_markup: Share = 0.0
+    """Share of the examples that lose their Markdown signs."""
+
+    pack: Annotated[int, Number, Field(ge=1)] = 1
+    """Up to this many examples share one window, as chunks of a document do."""
+
+    balance: Share = 0.0
+    """How far domains are evened out: 0 takes every example once an epoch, 1 draws every domain as
+    often as the mean one."""
+
+    average: Share = 0.0
+    """Weights are averaged over this last share of the steps; 0 takes the last weights."""
+
+    validation_share: Annotated[float, Number, Field(gt=0, lt=1)] = 0.05
+    """Share of the examples that is held out; ignored where validation examples are given."""
+
+    early_stopping: Annotated[int, Number, Field(ge=1)] | None = None
+    """Stop after this many evaluations without a better result, and take the best weights."""
+
+    evaluations: Annotated[int, Number, Field(ge=1)] = 3
+    """How often the held-out examples are scored, evenly spread over the training."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the forward pass; bf16 is slower than fp32 on processors without support."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations twice instead of storing them: less memory, a third slower."""
+
+    calibrate: bool = True
+    """Shift and scale the logits at the end, so that half of the held-out words reach 0.5."""
+
+    seed: Annotated[int, Number, Field(ge=0)] = 0
+    """Seed of the split, of the batches, of the augmentation and of the new head."""
+
+    device: str = "auto"
+    """``"cpu"`` or ``"cuda"``; ``"auto"`` takes what accelerate finds."""
+
+    resume: bool = False
+    """Go on from the newest state in ``output``."""
+
+    tensorboard: bool = False
+    """Write TensorBoard logs; needs ``pip install tensorboard``."""
+
+    trust_remote_code: bool = False
+    """Run Python code that comes with a hub checkpoint. Off: such checkpoints are refused."""
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        targets = self.level_targets
+        if targets is not None and (len(targets) < 2 or list(targets) != sorted(targets)):
+            raise ValueError(
+                "level_targets must be two or more rising probabilities, the first for dropped "
+                f"words, got {targets}"
+            )
+        if self.early_stopping is not None and self.average:
+            raise ValueError("early_stopping takes the best weights, average the mean of the last")
+        return self
+
+    def targets(self, levels: int) -> tuple[float, ...]:
+        """Target probability of levels ``0..levels``."""
+        if self.level_targets is not None:
+            return self.level_targets
+        return {2: (0.0, 0.6, 1.0)}.get(levels, tuple(i / levels for i in range(levels + 1)))
