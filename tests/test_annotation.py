@@ -295,7 +295,7 @@ class TestPairs:
         rows = [ROW | {"status": "ok", "teacher": "T"}, failed]
         (example,) = read_pairs(write_rows(tmp_path / "a.jsonl", rows))
         assert example.teacher == "T"
-        assert "left out 1 of 2 rows" in caplog.text
+        assert "left out 1 of 2 chunks" in caplog.text
 
     @pytest.mark.parametrize(
         ("change", "message"),

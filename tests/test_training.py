@@ -32,7 +32,7 @@ from lingua2.training.calibration import median_shift
 from lingua2.training.features import IGNORED, WindowMaker
 from lingua2.training.model import layer_depths, load_encoder
 from lingua2.training.passages import Passage, cropped, lowered, packed, passage, stripped
-from lingua2.training.targets import word_targets
+from lingua2.training.targets import function_words, word_targets
 from lingua2.training.trainer import soft_loss
 from lingua2.training.validation import auc, f1_at_teacher_rate, level_auc
 
@@ -102,49 +102,77 @@ QUICK: dict[str, Any] = {
 }
 
 
+LEVELS = (0.0, 0.6, 1.0)
+FUNCTION_WORDS = frozenset(("the", "of", "by", "was"))
+
+
 class TestTargets:
-    made = example("The battle of Hastings, won by Duke William", ("battle", "Hastings", "won"))
+    def by_word(self, made: Example, **options: Any) -> dict[str, float]:
+        targets = word_targets(made, LEVELS, ends_phrase=FUNCTION_WORDS, **options)
+        return dict(zip(made.words, map(float, targets), strict=True))
 
     def test_each_word_has_the_target_of_its_level(self) -> None:
-        text = example("one two three", keep=("two",), core=("three",))
-        assert word_targets(text, (0.0, 0.5, 1.0)).tolist() == [0.0, 0.5, 1.0]
+        made = example("one two three", keep=("two",), core=("three",))
+        assert word_targets(made, (0.0, 0.5, 1.0)).tolist() == [0.0, 0.5, 1.0]
 
-    def test_words_of_a_phrase_share_their_fate(self) -> None:
-        text = example("red lamp, old door", keep=("red", "old"), core=("lamp",))
-        mixed = word_targets(text, (0.0, 0.6, 1.0), coherence=1.0)
-        # The comma ends the phrase, so "old" is on its own.
-        assert mixed.tolist() == pytest.approx([0.8, 0.8, 0.0, 0.6, 0.0])
-        half = word_targets(text, (0.0, 0.6, 1.0), coherence=0.5)
-        assert half.tolist() == pytest.approx([0.7, 0.9, 0.0, 0.6, 0.0])
-
-    def test_dropped_words_inside_a_phrase_rise(self) -> None:
-        raised = word_targets(self.made, (0.0, 0.6, 1.0), gap_target=0.5)
-        assert dict(zip(self.made.words, raised.tolist(), strict=True)) == pytest.approx(
+    def test_words_of_a_phrase_move_towards_its_highest_target(self) -> None:
+        made = example(
+            "the big red lamp of old\nElm, won", keep=("red", "old"), core=("lamp", "won")
+        )
+        # Function words, line breaks and marks end a phrase.
+        assert self.by_word(made, coherence=0.5) == pytest.approx(
             {
-                "The": 0, "battle": 0.6, "of": 0.3, "Hastings": 0.6, ",": 0, "won": 0.6, "by": 0,
-                "Duke": 0, "William": 0,
+                "the": 0, "big": 0.5, "red": 0.8, "lamp": 1, "of": 0, "old": 0.6, "Elm": 0, ",": 0,
+                "won": 1,
+            }
+        )  # fmt: skip
+        assert self.by_word(made, coherence=1.0)["big"] == 1.0
+
+    def test_numbers_and_names_rise(self) -> None:
+        made = example("Rain fell. The Elbe rose 3.5 m by March 2.", keep=("Elbe",), core=("3.5",))
+        assert self.by_word(made, emphasis=0.1) == pytest.approx(
+            {
+                "Rain": 0, "fell": 0, ".": 0, "The": 0, "Elbe": 0.7, "rose": 0, "3.5": 1, "m": 0,
+                "by": 0, "March": 0.1, "2": 0.1,
             }
         )  # fmt: skip
 
-    @pytest.mark.parametrize("text", ["red it was all lamp", "red\nof lamp", "red . lamp"])
-    def test_long_gaps_line_breaks_and_marks_end_a_phrase(self, text: str) -> None:
-        given = example(text, keep=("red",), core=("lamp",))
-        assert word_targets(given, (0.0, 0.6, 1.0), 1.0, 1.0)[-1] == 1.0
-        assert word_targets(given, (0.0, 0.6, 1.0), 1.0, 1.0)[1:-1].max() == 0.0
+    def test_function_words_are_found_in_the_data(self) -> None:
+        made = [
+            example(f"Der Turm {i} wurde {i + 50} mal rot", ("Turm", "rot"), (str(i),))
+            for i in range(20)
+        ]
+        assert function_words(made) == {"der", "wurde", "mal"}
+        assert function_words(made[:4]) == frozenset()
+        assert function_words([]) == frozenset()
 
-    @given(st.lists(st.integers(0, 2), max_size=20), st.floats(0, 1), st.floats(0, 1))
-    def test_targets_stay_between_the_lowest_and_the_highest(
-        self, levels: list[int], coherence: float, gap: float
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(["the", "of", "Red", "7", ",", "x"]), st.integers(0, 2))
+        ),
+        st.floats(0, 1),
+        st.floats(0, 1),
+    )
+    def test_targets_only_rise_and_stay_probabilities(
+        self, words: list[tuple[str, int]], coherence: float, emphasis: float
     ) -> None:
-        text = " ".join("w" for _ in levels)
-        starts = tuple(range(0, 2 * len(levels), 2))
-        ends = tuple(start + 1 for start in starts)
-        given = Example("x", text, starts, ends, tuple(levels), ("compressed", "core"))
-        targets = word_targets(given, (0.0, 0.6, 1.0), coherence, gap)
-        assert len(targets) == len(levels)
-        assert ((targets >= 0) & (targets <= 1 + 1e-6)).all()
-        kept = np.array(levels) > 0
-        assert (targets[kept] >= 0.6 - 1e-6).all()
+        ends = np.cumsum([len(word) + 1 for word, _ in words], dtype=int) - 1
+        starts = ends - [len(word) for word, _ in words] if words else ends
+        made = Example(
+            "x",
+            " ".join(word for word, _ in words),
+            tuple(starts.tolist()),
+            tuple(ends.tolist()),
+            tuple(level for _, level in words),
+            ("compressed", "core"),
+        )
+        plain = word_targets(made, LEVELS)
+        raised = word_targets(
+            made, LEVELS, coherence=coherence, emphasis=emphasis, ends_phrase=FUNCTION_WORDS
+        )
+        assert raised.shape == (len(words),)
+        assert (raised >= plain - 1e-6).all()
+        assert (raised <= 1 + 1e-6).all()
 
 
 class TestWindows:
@@ -187,7 +215,7 @@ class TestPassages:
         example(
             "# The **Pump**\n\nIt `read` a_b = 3 bar. It closed! And then?\n", ("Pump", "read")
         ),
-        settings(coherence=0.0, gap_target=0.0),
+        settings(coherence=0.0, emphasis=0.0),
     )
 
     def words(self, given: Passage) -> list[str]:

@@ -14,9 +14,12 @@ from typing import Any
 from . import __version__
 from .compressor import Compressor
 from .counting import well_formed
+from .dataset.command import add_command as add_annotate
 from .display import summary, to_terminal
+from .distill.command import add_command as add_distill
 from .errors import BudgetWarning, Lingua2Error
 from .result import CompressionResult
+from .training.command import add_command as add_train
 
 __all__ = ["main"]
 
@@ -40,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             status: int = args.run(args)
         except Lingua2Error as error:
+            _explain(f"error: {error}")
+            status = 1
+        except ImportError as error:
+            # Guarded imports say what to install.
             _explain(f"error: {error}")
             status = 1
         except OSError as error:
@@ -96,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--show", action="store_true", help="the input with dropped words struck out"
     )
+    for add_command in (add_distill, add_annotate, add_train):
+        add_command(commands)
     return parser
 
 

@@ -32,6 +32,8 @@ __all__ = [
     "Number",
     "OptionOverrides",
     "StrictOptions",
+    "Strings",
+    "TokenCounterSpec",
     "resolve_options",
     "validated",
 ]
@@ -75,6 +77,8 @@ def _is_finite(value: Any) -> bool:
 
 Number = BeforeValidator(_no_bool)
 """Beside a number's type: refuses booleans."""
+Strings = BeforeValidator(_as_tuple)
+"""Beside the type of a list of strings: refuses a single string."""
 TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
 
 
@@ -145,7 +149,7 @@ class CompressionOptions(StrictOptions):
     """``"global"`` ranks the words of all texts together; ``"uniform"`` gives every text the same
     share of its own length."""
 
-    force_tokens: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    force_tokens: Annotated[tuple[str, ...], Strings] = ()
     """Words, phrases or punctuation marks that are kept wherever they stand as whole units;
     a newline keeps line breaks as they were."""
 

@@ -9,6 +9,7 @@ from .annotation import Annotator, WindowAnnotator, annotate_text
 from .files import read_examples, write_examples
 from .pairs import read_meetingbank, read_pairs
 from .quality import Dropped, QualityReport, filter_examples, measure
+from .report import quality_markdown
 from .schema import Example, Metrics
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "annotate_text",
     "filter_examples",
     "measure",
+    "quality_markdown",
     "read_examples",
     "read_meetingbank",
     "read_pairs",

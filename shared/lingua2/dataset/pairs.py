@@ -38,8 +38,8 @@ def read_pairs(
 
     A row has ``id``, ``text`` and one column per level; ``domain``, ``source``, ``license``,
     ``teacher``, ``question`` and ``evidence`` (words of the text that answer the question) where
-    they are known, and ``status`` in files that ``lingua2 distill`` writes: rows whose status is
-    not ``"ok"`` are left out, and their number is logged.
+    they are known. In files that ``lingua2 distill`` wrote, the last row of each chunk counts, and
+    chunks that were not answered well at every level are left out, and their number is logged.
 
     Args:
         path: A ``.jsonl`` or ``.jsonl.gz`` file.
@@ -56,12 +56,12 @@ def read_pairs(
     """
     path = Path(path)
     annotator = annotator or AlignmentAnnotator()
-    rows = list(read_jsonl(path))
-    kept = [(number, row) for number, row in rows if row.get("status", _DONE) == _DONE]
+    rows = list(_distilled(path) or read_jsonl(path))
+    kept = [(number, row) for number, row in rows if _answered(row)]
     if len(kept) < len(rows):
         _LOG.warning(
-            "%s: left out %d of %d rows whose status is not %r",
-            path, len(rows) - len(kept), len(rows), _DONE,
+            "%s: left out %d of %d chunks that the teacher did not answer well",
+            path, len(rows) - len(kept), len(rows),
         )  # fmt: skip
     present = tuple(name for name in levels if any(row.get(name) is not None for _, row in kept))
     if kept and not present:
@@ -122,6 +122,27 @@ def read_meetingbank(
             name, unpaired,
         )  # fmt: skip
     return list(examples.values())
+
+
+def _distilled(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The answers of a distillation; empty where the file is none."""
+    if path.suffix != ".jsonl":
+        return []
+    # Here, since distillation itself reads its documents with this package.
+    from lingua2.distill import read_answers
+
+    _, first = next(read_jsonl(path), (0, {}))
+    if not isinstance(first.get("key"), dict):
+        return []
+    return list(enumerate(read_answers(path), 1))
+
+
+def _answered(row: dict[str, Any]) -> bool:
+    """Whether a row of a distillation has an answer for every level; other rows have no status."""
+    status = row.get("status", _DONE)
+    return all(
+        each == _DONE for each in (status.values() if isinstance(status, dict) else [status])
+    )
 
 
 _ABOUT = {

@@ -14,6 +14,7 @@ from lingua2.dataset import Example
 from .features import IGNORED, Window, WindowMaker
 from .options import TrainingOptions
 from .passages import Passage, passage, varied
+from .targets import function_words
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,8 @@ class Steps:
         pad_token_id: int,
     ) -> None:
         self._examples = examples
-        self._passages = [passage(example, options) for example in examples]
+        ends_phrase = function_words(examples) if options.coherence else frozenset()
+        self._passages = [passage(example, options, ends_phrase) for example in examples]
         self._maker = maker
         self._options = options
         self._pad = pad_token_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingua2 import __version__
@@ -33,11 +32,11 @@ def write_card(
     settings: TrainingOptions, report: TrainingReport, examples: Sequence[Example]
 ) -> None:
     """Write ``README.md`` into the checkpoint's directory: data, recipe, results, limits."""
-    base = _base_name(settings)
+    base = settings.base_name
     lines = [
         "---",
         "pipeline_tag: token-classification",
-        f"base_model: {base}",
+        *([] if settings.model_name is None else [f"base_model: {base}"]),
         "library_name: transformers",
         "tags: [prompt-compression, lingua2]",
         "---",
@@ -82,16 +81,6 @@ def write_card(
     ]
     path = settings.output / "README.md"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
-
-
-def _base_name(settings: TrainingOptions) -> str:
-    path = Path(str(settings.model_name))
-    # A directory's place on one machine says nothing; the name in its config may.
-    config = path / "config.json"
-    if config.is_file():
-        named = json.loads(config.read_text(encoding="utf-8")).get("_name_or_path")
-        return str(named or path.name)
-    return str(settings.model_name)
 
 
 def _changed(settings: TrainingOptions) -> dict[str, object]:

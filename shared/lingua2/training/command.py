@@ -34,7 +34,9 @@ def add_command(subparsers: Any) -> None:
         "data", nargs="+", metavar="DATA", help="labelled examples: .jsonl, .jsonl.gz or .parquet"
     )
     command.add_argument(
-        "--model", required=True, metavar="NAME", help="encoder to start from: directory or hub id"
+        "--model",
+        metavar="NAME",
+        help="encoder to start from: directory or hub id; default: go on with the embedded model",
     )
     command.add_argument("--output", required=True, metavar="DIR", help="where the result goes")
     command.add_argument(

@@ -20,8 +20,9 @@ class TrainingOptions(StrictOptions):
     # The command line shows them.
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    model_name: str | Path
-    """The encoder to start from: a local directory or a Hugging Face hub id."""
+    model_name: str | Path | None = None
+    """The encoder to start from: a local directory or a Hugging Face hub id; None goes on with the
+    embedded model."""
 
     output: Path
     """Directory for the finished checkpoint; ``checkpoints/`` in it holds the state to resume."""
@@ -31,12 +32,11 @@ class TrainingOptions(StrictOptions):
     evenly over [0, 1] for one level, and takes (0, 0.6, 1) for two."""
 
     coherence: Share = 0.5
-    """How far the words of a phrase share one target: 0 leaves each word its own, 1 gives all of
-    them their mean. A phrase is a run of kept words without punctuation between."""
+    """How far the words of a phrase move towards the highest target among them, so that names and
+    terms stay or go as a whole; 0 leaves each word its own target."""
 
-    gap_target: Share = 0.5
-    """Target of at most two dropped words inside a phrase ("battle *of* Hastings"), as a share of
-    the lower one of its neighbours'. 0 leaves them at the target of their level."""
+    emphasis: Share = 0.1
+    """What is added to the targets of numbers and names."""
 
     epochs: Annotated[float, Number, Field(gt=0)] = 3.0
     """Passes over the training examples."""
@@ -128,6 +128,14 @@ class TrainingOptions(StrictOptions):
         if self.early_stopping is not None and self.average:
             raise ValueError("early_stopping takes the best weights, average the mean of the last")
         return self
+
+    @property
+    def base_name(self) -> str:
+        """What the encoder is called; where it lies on one machine says nothing on another."""
+        if self.model_name is None:
+            return "lingua2's embedded model"
+        path = Path(self.model_name)
+        return path.resolve().name if path.is_dir() else str(self.model_name)
 
     def targets(self, levels: int) -> tuple[float, ...]:
         """Target probability of levels ``0..levels``."""

@@ -40,14 +40,22 @@ class Passage:
         return len(self.targets)
 
 
-def passage(example: Example, options: TrainingOptions) -> Passage:
-    """``example`` with the targets that ``options`` asks for."""
+def passage(
+    example: Example, options: TrainingOptions, ends_phrase: frozenset[str] = frozenset()
+) -> Passage:
+    """``example`` with the targets that ``options`` asks for; see `word_targets`."""
     by_level = options.targets(len(example.level_names))
     return Passage(
         example.text,
         np.array(example.starts, dtype=np.int64),
         np.array(example.ends, dtype=np.int64),
-        word_targets(example, by_level, options.coherence, options.gap_target),
+        word_targets(
+            example,
+            by_level,
+            coherence=options.coherence,
+            emphasis=options.emphasis,
+            ends_phrase=ends_phrase,
+        ),
     )
 
 

@@ -80,7 +80,7 @@ def train(
         examples: Texts with labelled words, all with the same levels.
         validation: Held-out examples; by default a share of ``examples`` is held out by seed.
         questions: Questions for answer survival, measured at the end.
-        **options: The fields of `TrainingOptions`; ``model_name`` and ``output`` are required.
+        **options: The fields of `TrainingOptions`; ``output`` is required.
 
     Returns:
         The results; the checkpoint lies in ``output`` with its card and ``training.json``.
@@ -252,9 +252,7 @@ def _claim_output(settings: TrainingOptions, digest: str) -> None:
 
 def _plain_options(settings: TrainingOptions) -> dict[str, Any]:
     options = settings.model_dump(mode="json", exclude={"output", "resume"})
-    # Where the encoder lay on one machine says nothing on another.
-    options["model_name"] = Path(str(settings.model_name)).name or str(settings.model_name)
-    return options
+    return {**options, "model_name": settings.base_name}
 
 
 def _write_record(settings: TrainingOptions, report: TrainingReport) -> None:

@@ -1,0 +1,116 @@
+"""From documents to a compressor, through every stage and its command."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+import checkpoints
+from lingua2 import Compressor
+from lingua2.cli import main
+from lingua2.dataset import read_examples, read_pairs
+from lingua2.distill import Document, distill
+
+NOTES = [
+    Document(
+        f"note{i}",
+        f"Good morning all. The pump of hall {i} was switched off, please do not start it again.",
+        "handover notes",
+        license="CC0-1.0",
+    )
+    for i in range(12)
+]
+DROPPED = {"good", "morning", "all", "the", "was", "please", "it"}
+
+
+def teacher(prompt: object) -> str:
+    text = str(prompt).partition("<text>\n")[2].partition("\n</text>")[0]
+    return " ".join(word for word in text.split() if word.strip(".,").lower() not in DROPPED)
+
+
+def test_a_teachers_answers_become_labels(tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    distill(NOTES, RunnableLambda(teacher), output, progress=False)
+    examples = read_pairs(output)
+    assert [example.id for example in examples] == [f"{note.id}#0" for note in NOTES]
+    kept = {
+        word for word, level in zip(examples[3].words, examples[3].levels, strict=True) if level
+    }
+    assert kept == {
+        "pump",
+        "of",
+        "hall",
+        "3",
+        "switched",
+        "off",
+        ",",
+        "do",
+        "not",
+        "start",
+        "again",
+        ".",
+    }
+    assert examples[0].license == "CC0-1.0"
+
+
+def test_of_chunks_that_were_asked_again_the_last_answer_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "answers.jsonl"
+    distill(NOTES[:2], RunnableLambda(teacher), output, progress=False)
+    refusing = RunnableLambda(
+        lambda prompt: "I'm sorry, but I cannot help." if "hall 0" in prompt else "pump hall"
+    )
+    distill(NOTES[:2], refusing, output, instruction="Shorter! {text}", progress=False)
+    (example,) = read_pairs(output)
+    assert example.id == "note1#0"
+    assert example.compressed == ("pump hall",)
+    assert "left out 1 of 2 chunks" in caplog.text
+
+
+def test_the_commands_hand_files_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = checkpoints.build_bert(tmp_path / "tiny")
+    rows = [
+        {"id": note.id, "text": note.text, "compressed": teacher(f"<text>\n{note.text}\n</text>")}
+        for note in NOTES
+    ]
+    Path("pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    annotate = ["annotate", "pairs.jsonl", "--output", "labelled.parquet", "--report", "quality.md"]
+    assert main(annotate) == 0
+    assert "12 examples annotated" in capsys.readouterr().out
+    assert len(read_examples("labelled.parquet")) == 12
+    assert "# Quality control" in Path("quality.md").read_text()
+
+    train = ["train", "labelled.parquet", "--model", str(home), "--output", "model"]
+    assert main([*train, "--epochs", "1", "--device", "cpu"]) == 0
+    Path("note.txt").write_text(NOTES[0].text)
+    capsys.readouterr()
+    assert main(["compress", "note.txt", "--model", "model", "--rate", "0.5"]) == 0
+
+
+@pytest.mark.slow
+def test_the_tutorial_makes_a_better_compressor(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = root / "examples" / "tutorial" / "train.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--output", str(tmp_path / "out")])
+    runpy.run_path(str(script), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "20 of 20 stay" in shown
+    before, after = (
+        next(line for line in shown.splitlines() if line.startswith(f"   {name}: ") and "%" in line)
+        for name in ("before", "after")
+    )
+    assert before.count("100%") < after.count("100%") == 2
+    result = Compressor(tmp_path / "out" / "handover-notes").compress(
+        ["Hello all, hope you are well. Drill D-9 lost its guard, do not use it."], rate=0.6
+    )
+    assert "D-9" in result.prompt
