@@ -42,6 +42,7 @@ def test_the_wheel_holds_model_vocabularies_types_and_licence(wheel: zipfile.Zip
         assert f"lingua2/models/default/{file}" in names
     assert {"lingua2/encodings/cl100k_base.xz", "lingua2/encodings/o200k_base.xz"} <= names
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    assert {f"lingua2/distill/instructions/{x}.txt" for x in ("compress", "core")} <= names
     assert any(name.endswith("LICENSE") for name in names)
 
 
@@ -105,5 +106,7 @@ def test_every_extra_that_the_code_names_exists(root: Path) -> None:
     ]
     for package in ("shared/lingua2", "langchain_lingua2", "llamaindex_lingua2"):
         for path in (root / package).rglob("*.py"):
-            for extra in re.findall(r"lingua2\[(\w+)\]", path.read_text()):
-                assert extra in extras, (path, extra)
+            for extra in re.findall(
+                r"lingua2\[(\w+)\]|require\(\s*\"[\w.]+\", \"(\w+)\"", path.read_text()
+            ):
+                assert "".join(extra) in extras, (path, extra)

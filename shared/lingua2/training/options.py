@@ -112,7 +112,7 @@ class TrainingOptions(StrictOptions):
     """Go on from the newest state in ``output``."""
 
     tensorboard: bool = False
-    """Write TensorBoard logs; needs ``pip install tensorboard``."""
+    """Write TensorBoard logs; needs ``pip install "lingua2[tensorboard]"``."""
 
     trust_remote_code: bool = False
     """Run Python code that comes with a hub checkpoint. Off: such checkpoints are refused."""

@@ -95,7 +95,7 @@ def train(
     settings = validated(TrainingOptions, options)
     require("accelerate", "train")
     if settings.tensorboard:
-        require("tensorboard", "train")
+        require("tensorboard", "tensorboard")
     training, held_out = _checked(examples, validation, settings)
     digest = data_sha256([*training, *held_out])
     _claim_output(settings, digest)
