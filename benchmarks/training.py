@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no emphasis": {"emphasis": 0.0},
     "hard targets (0, 1, 1)": {"level_targets": (0.0, 1.0, 1.0)},
     "targets (0, 0.4, 1)": {"level_targets": (0.0, 0.4, 1.0)},
+    "guide 0.5": {"guide": 0.5},
+    "guide 1": {"guide": 1.0},
     "whitespace words": {"unit": "whitespace"},
     "crop half of the texts": {"crop": 0.5},
     "up to three texts to a window": {"pack": 3},

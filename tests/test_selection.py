@@ -42,6 +42,15 @@ def test_a_word_is_worth_more_beside_probable_words() -> None:
     assert worth["c"] < 0.9
 
 
+def test_the_words_of_a_phrase_move_towards_its_best_one() -> None:
+    worth = values("the old Schools Act of it", [0.01, 0.3, 0.3, 0.9, 0.01, 0.3])
+    alone = values("the old, Schools. Act, of it", [0.01, 0.3, 0, 0.3, 0, 0.9, 0, 0.01, 0.3])
+    lines = values("the old\nSchools\nAct of it", [0.01, 0.3, 0.3, 0.9, 0.01, 0.3])
+    assert worth["old"] > alone["old"]
+    assert worth["old"] > lines["old"]
+    assert worth["Act"] > worth["Schools"] > worth["old"] > worth["it"] > worth["of"]
+
+
 def test_neighbours_count_the_more_the_more_room_there_is() -> None:
     cut = layout("low high low")
     probabilities = np.array([0.2, 0.9, 0.2], np.float32)

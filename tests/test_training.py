@@ -137,6 +137,15 @@ class TestTargets:
             }
         )  # fmt: skip
 
+    def test_a_guide_replaces_labels_by_what_is_to_be_expected(self) -> None:
+        made = example("old red lamp", keep=("red",), core=("lamp",))
+        expected = np.array([0.2, 0.8, 0.4], np.float32)
+        mixed = word_targets(made, LEVELS, expected=expected, guide=0.5)
+        assert mixed.tolist() == pytest.approx([0.1, 0.7, 0.7])
+        # The phrase follows its best word by expectation, not the luckiest by label.
+        whole = word_targets(made, LEVELS, expected=expected, guide=1.0, coherence=1.0)
+        assert whole.tolist() == pytest.approx([0.8, 0.8, 0.8])
+
     def test_function_words_are_found_in_the_data(self) -> None:
         made = [
             example(f"Der Turm {i} wurde {i + 50} mal rot", ("Turm", "rot"), (str(i),))
@@ -473,6 +482,7 @@ class TestTrain:
             ({"max_length": 4096}, TrainingError, "takes at most"),
             ({"model_name": "nowhere"}, ModelLoadError, "nowhere"),
             ({"resume": True}, TrainingError, "holds no training to resume"),
+            ({"guide": 0.5}, TrainingError, "guide=0.5 needs a trained compressor to start from"),
             ({"precision": "fp64"}, OptionError, "precision"),
         ],
     )
@@ -519,6 +529,18 @@ class TestTrain:
         sides = [{item.id.split("#")[0] for item in side} for side in (training, held_out)]
         assert not sides[0] & sides[1]
         assert len(sides[1]) == 2
+
+    def test_a_guide_alone_teaches_what_the_model_knows(
+        self, tiny_bert: Path, examples: list[Example], tmp_path: Path
+    ) -> None:
+        given = {**QUICK, "guide": 1.0, "coherence": 0.0, "emphasis": 0.0, "calibrate": False}
+        report = train(examples, model_name=tiny_bert, output=tmp_path / "out", **given)
+        texts = [item.text for item in examples]
+        before, after = (
+            np.concatenate([item.mean for item in Compressor(home).score(texts)])
+            for home in (tiny_bert, report.output)
+        )
+        assert np.corrcoef(before, after)[0, 1] > 0.95
 
     def test_a_compressor_can_be_trained_on(
         self, tiny_bert: Path, examples: list[Example], tmp_path: Path

@@ -82,6 +82,10 @@ class Layout:
         marks = np.isin(first, _MARKS) & (first == last)
         return marks, marks & np.isin(first, _SENTENCE_MARKS)
 
+    def begins_line(self) -> BoolArray:
+        """Which units stand behind a line break, or behind one and white space."""
+        return np.greater(np.diff(self._breaks[: len(self)], prepend=0), 0)
+
     def signs(self) -> BoolArray:
         """Which units have no letter and no digit: punctuation, bullets, operators, emoji."""
         spelled = np.cumsum([0, *map(str.isalnum, self.text)])

@@ -14,7 +14,7 @@ from lingua2.dataset import Example
 from .features import IGNORED, Window, WindowMaker
 from .options import TrainingOptions
 from .passages import Passage, passage, varied
-from .targets import function_words
+from .targets import Targets, function_words
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +39,15 @@ class Steps:
         maker: WindowMaker,
         options: TrainingOptions,
         pad_token_id: int,
+        expected: Sequence[Targets] | None = None,
     ) -> None:
         self._examples = examples
         ends_phrase = function_words(examples) if options.coherence else frozenset()
-        self._passages = [passage(example, options, ends_phrase) for example in examples]
+        guides = expected if expected is not None else [None] * len(examples)
+        self._passages = [
+            passage(example, options, ends_phrase, guide)
+            for example, guide in zip(examples, guides, strict=True)
+        ]
         self._maker = maker
         self._options = options
         self._pad = pad_token_id

@@ -38,6 +38,11 @@ class TrainingOptions(StrictOptions):
     emphasis: Share = 0.1
     """What is added to the targets of numbers and names."""
 
+    guide: Share = 0.0
+    """How much of a target comes from the model that training starts from, which must be a
+    compressor then, instead of from the labels. Labels are chance, probabilities are what to
+    expect: with a guide `coherence` follows a phrase's best word and not its luckiest."""
+
     epochs: Annotated[float, Number, Field(gt=0)] = 3.0
     """Passes over the training examples."""
 

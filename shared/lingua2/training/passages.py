@@ -41,7 +41,10 @@ class Passage:
 
 
 def passage(
-    example: Example, options: TrainingOptions, ends_phrase: frozenset[str] = frozenset()
+    example: Example,
+    options: TrainingOptions,
+    ends_phrase: frozenset[str] = frozenset(),
+    expected: Targets | None = None,
 ) -> Passage:
     """``example`` with the targets that ``options`` asks for; see `word_targets`."""
     by_level = options.targets(len(example.level_names))
@@ -55,6 +58,8 @@ def passage(
             coherence=options.coherence,
             emphasis=options.emphasis,
             ends_phrase=ends_phrase,
+            expected=expected,
+            guide=options.guide,
         ),
     )
 

@@ -16,10 +16,10 @@ import numpy as np
 from lingua2._extras import require
 from lingua2.compressor import Compressor, encoder_of
 from lingua2.dataset import Example
-from lingua2.errors import TrainingError
+from lingua2.errors import ModelLoadError, TrainingError
 from lingua2.evaluation import Question, Survival, answer_survival
-from lingua2.loading import Checkpoint
-from lingua2.options import validated
+from lingua2.loading import Checkpoint, load_checkpoint
+from lingua2.options import ModelOptions, validated
 
 from .batches import Steps
 from .calibration import calibrate
@@ -27,6 +27,7 @@ from .card import write_card
 from .features import WindowMaker
 from .model import load_encoder, save_checkpoint
 from .options import TrainingOptions
+from .targets import Targets
 from .validation import f1_at_teacher_rate, level_auc, word_probabilities
 
 __all__ = ["SURVIVAL_RATES", "TrainingReport", "split", "train"]
@@ -103,7 +104,8 @@ def train(
 
     checkpoint = load_encoder(settings)
     maker = WindowMaker(checkpoint)
-    steps = Steps(training, maker, settings, checkpoint.pad_token_id)
+    expected = _expected(training, settings) if settings.guide else None
+    steps = Steps(training, maker, settings, checkpoint.pad_token_id, expected)
     _LOG.info("%d steps, %d to an epoch", len(steps), steps.per_epoch)
 
     def validate() -> dict[str, float]:
@@ -127,6 +129,24 @@ def train(
     _write_record(settings, report)
     write_card(settings, report, [*training, *held_out])
     return report
+
+
+def _expected(examples: Sequence[Example], settings: TrainingOptions) -> list[Targets]:
+    """What the model that training starts from says of ``examples``."""
+    source = ModelOptions(
+        model_name=settings.model_name,
+        max_length=settings.max_length,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    try:
+        guide = load_checkpoint(source)
+    except ModelLoadError as error:
+        raise TrainingError(
+            f"guide={settings.guide:g} needs a trained compressor to start from; train with "
+            f"guide=0 first: {error}"
+        ) from error
+    found = word_probabilities(encoder_of(guide), examples)
+    return [probabilities.astype(np.float32) for probabilities in found]
 
 
 def _report(

@@ -56,6 +56,8 @@ def word_targets(
     coherence: float = 0.0,
     emphasis: float = 0.0,
     ends_phrase: frozenset[str] = frozenset(),
+    expected: Targets | None = None,
+    guide: float = 0.0,
 ) -> Targets:
     """Target p(keep) of each word of ``example``.
 
@@ -70,12 +72,16 @@ def word_targets(
         emphasis: What is added for numbers and names, that is words with a digit and capitalised
             words inside a sentence.
         ends_phrase: Function words in lower case, see `function_words`.
+        expected: A model's p(keep) of each word, shape ``(n,)``.
+        guide: How much of a target comes from ``expected`` instead of from the level, in [0, 1].
 
     Returns:
         Float32 array of shape ``(n,)``, values in [0, 1].
     """
     targets = np.array(by_level, dtype=np.float32)[np.array(example.levels, dtype=np.int64)]
     words = example.words
+    if expected is not None:
+        targets = (1 - guide) * targets + guide * expected.astype(np.float32)
     if emphasis:
         targets = np.minimum(1.0, targets + emphasis * _stands_out(example, words))
     if coherence:
