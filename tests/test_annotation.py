@@ -283,19 +283,16 @@ class TestPairs:
         for name in ("id", "domain", "source", "license", "question"):
             assert getattr(example, name) == ROW[name]
 
+    def test_a_status_of_other_files_means_nothing(self, tmp_path):
+        (example,) = read_pairs(write_rows(tmp_path / "a.jsonl", [ROW | {"status": "published"}]))
+        assert example.id == "r1"
+
     def test_levels_that_the_file_lacks_are_left_out(self, tmp_path):
         row = {k: v for k, v in ROW.items() if k in ("id", "text", "compressed")}
         (example,) = read_pairs(write_rows(tmp_path / "a.jsonl", [row | {"core": None}]))
         assert example.level_names == ("compressed",)
         assert example.question is None
         assert example.evidence == ()
-
-    def test_rows_that_failed_are_left_out_and_counted(self, tmp_path, caplog):
-        failed = {"id": "r2", "text": "Nobody answered.", "compressed": None, "status": "refused"}
-        rows = [ROW | {"status": "ok", "teacher": "T"}, failed]
-        (example,) = read_pairs(write_rows(tmp_path / "a.jsonl", rows))
-        assert example.teacher == "T"
-        assert "left out 1 of 2 chunks" in caplog.text
 
     @pytest.mark.parametrize(
         ("change", "message"),

@@ -15,6 +15,7 @@ from lingua2 import Compressor
 from lingua2.cli import main
 from lingua2.dataset import read_examples, read_pairs
 from lingua2.distill import Document, distill
+from lingua2.errors import TeacherError
 
 NOTES = [
     Document(
@@ -71,6 +72,42 @@ def test_of_chunks_that_were_asked_again_the_last_answer_counts(
     assert example.id == "note1#0"
     assert example.compressed == ("pump hall",)
     assert "left out 1 of 2 chunks" in caplog.text
+
+
+def test_a_chunk_whose_core_is_missing_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "answers.jsonl"
+    distill(NOTES[:3], RunnableLambda(teacher), output, progress=False)
+    # The second level is asked with the first one's answer, and fails for one chunk.
+    both = {"compressed": None, "core": None}
+
+    def core(prompt: object) -> str:
+        if "hall 1" in str(prompt):
+            raise OSError("gone")
+        return "pump off"
+
+    levels = tuple(both)
+    distill(NOTES[:3], RunnableLambda(core), output, levels=levels, max_retries=0, progress=False)
+    examples = read_pairs(output)
+    assert [example.id for example in examples] == ["note0#0", "note2#0"]
+    assert "left out 1 of 3 chunks" in caplog.text
+
+
+def test_a_teacher_must_return_text(tmp_path: Path) -> None:
+    odd = RunnableLambda(lambda _: {"answer": "pump"})
+    with pytest.raises(TeacherError, match="returned a dict; it must return a string or a chat"):
+        distill(NOTES[:1], odd, tmp_path / "answers.jsonl", progress=False)
+
+
+def test_annotating_does_not_overwrite_its_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"id": "a", "text": "x y", "compressed": "x"}\n')
+    assert main(["annotate", str(pairs), "--output", str(pairs)]) == 1
+    assert "must be different files" in capsys.readouterr().err
+    assert json.loads(pairs.read_text())["compressed"] == "x"
 
 
 def test_the_commands_hand_files_on(

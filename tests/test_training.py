@@ -484,6 +484,8 @@ class TestTrain:
             ({"resume": True}, TrainingError, "holds no training to resume"),
             ({"guide": 0.5}, TrainingError, "guide=0.5 needs a trained compressor to start from"),
             ({"precision": "fp64"}, OptionError, "precision"),
+            ({"learning_rate": float("inf")}, OptionError, "learning_rate"),
+            ({"level_targets": (0.5, 0.5, 0.5)}, OptionError, "rising probabilities"),
         ],
     )
     def test_wrong_options_say_so(
@@ -515,6 +517,42 @@ class TestTrain:
         ):
             train(mixed, **options)
 
+    def test_an_early_failure_leaves_the_directory_free(
+        self, encoder: Path, examples: list[Example], tmp_path: Path
+    ) -> None:
+        options = {"output": tmp_path / "out", **QUICK, "epochs": 1}
+        with pytest.raises(ModelLoadError):
+            train(examples, model_name=tmp_path / "typo", **options)
+        with pytest.raises(TrainingError, match="takes at most"):
+            train(examples, model_name=encoder, **{**options, "max_length": 4096})
+        assert not (tmp_path / "out").exists()
+        train(examples, model_name=encoder, **options)
+
+    def test_a_state_that_a_kill_left_unfinished_is_passed_over(self, tmp_path: Path) -> None:
+        assert run.newest_state(tmp_path) is None
+        for number, whole in ((9, True), (10, True), (11, False)):
+            state = tmp_path / "checkpoints" / f"checkpoint-{number}"
+            state.mkdir(parents=True)
+            if whole:
+                (state / "trainer_state.json").write_text("{}")
+        found = run.newest_state(tmp_path)
+        assert found is not None
+        assert found.name == "checkpoint-10"
+
+    def test_held_out_examples_are_others(
+        self, encoder: Path, examples: list[Example], tmp_path: Path
+    ) -> None:
+        options = {"model_name": encoder, "output": tmp_path / "out", **QUICK}
+        with pytest.raises(TrainingError, match="60 ids occur twice, 'd0' first"):
+            train(examples, validation=examples, **options)
+        empty = [example("a b", id="none")]
+        with pytest.raises(TrainingError, match="to validate with keep none or all"):
+            train(examples, validation=empty, **options)
+        with pytest.raises(
+            TrainingError, match=r"must be lingua2\.dataset\.Example objects, got dict"
+        ):
+            train([{}], **options)  # type: ignore[list-item]
+
     def test_a_directory_with_other_things_is_left_alone(
         self, encoder: Path, examples: list[Example], tmp_path: Path
     ) -> None:
@@ -533,14 +571,18 @@ class TestTrain:
     def test_a_guide_alone_teaches_what_the_model_knows(
         self, tiny_bert: Path, examples: list[Example], tmp_path: Path
     ) -> None:
-        given = {**QUICK, "guide": 1.0, "coherence": 0.0, "emphasis": 0.0, "calibrate": False}
-        report = train(examples, model_name=tiny_bert, output=tmp_path / "out", **given)
+        plain = {**QUICK, "coherence": 0.0, "emphasis": 0.0, "calibrate": False}
         texts = [item.text for item in examples]
-        before, after = (
-            np.concatenate([item.mean for item in Compressor(home).score(texts)])
-            for home in (tiny_bert, report.output)
-        )
-        assert np.corrcoef(before, after)[0, 1] > 0.95
+
+        def scores(home: Path) -> np.ndarray:
+            return np.concatenate([item.mean for item in Compressor(home).score(texts)])
+
+        kept = []
+        for guide in (0.0, 1.0):
+            out = tmp_path / f"guide{guide:g}"
+            train(examples, model_name=tiny_bert, output=out, guide=guide, **plain)
+            kept.append(np.corrcoef(scores(tiny_bert), scores(out))[0, 1])
+        assert kept[1] > 0.7 > kept[0] + 0.3
 
     def test_a_compressor_can_be_trained_on(
         self, tiny_bert: Path, examples: list[Example], tmp_path: Path

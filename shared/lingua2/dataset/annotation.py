@@ -74,7 +74,7 @@ class WindowAnnotator:
     """
 
     def __init__(self, window: int = 400) -> None:
-        if window < 1:
+        if not isinstance(window, int) or window < 1:
             raise OptionError(f"window must be a number of words of at least 1, got {window!r}")
         self.window = window
 

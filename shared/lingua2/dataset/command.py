@@ -67,6 +67,9 @@ def _annotate(args: argparse.Namespace) -> int:
     if not args.output.name.endswith(_OUTPUTS):
         # Before the minutes that annotating takes, not behind them.
         raise DatasetError(f"--output must end in {', '.join(_OUTPUTS)}, got {args.output}")
+    places = [Path(args.input), args.output, *([args.report] if args.report else [])]
+    if len({place.resolve() for place in places}) < len(places):
+        raise DatasetError("INPUT, --output and --report must be different files")
     annotator: Annotator = WindowAnnotator() if args.annotator == "window" else AlignmentAnnotator()
     read = read_meetingbank if args.format == "meetingbank" else read_pairs
     report = filter_examples(

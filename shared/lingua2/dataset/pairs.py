@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lingua2._extras import require
-from lingua2.errors import DatasetError
+from lingua2.errors import DatasetError, OptionError
 
 from .alignment import AlignmentAnnotator
 from .annotation import Annotator, annotate_text, split_words
@@ -56,8 +56,11 @@ def read_pairs(
     """
     path = Path(path)
     annotator = annotator or AlignmentAnnotator()
-    rows = list(_distilled(path) or read_jsonl(path))
-    kept = [(number, row) for number, row in rows if _answered(row)]
+    if isinstance(levels, str):
+        raise OptionError(f"levels must be a list of names, got the string {levels!r}")
+    rows = _last_answers(_distilled(path) or read_jsonl(path))
+    asked = [name for name in levels if any(row.get(name) is not None for _, row in rows)]
+    kept = [(number, row) for number, row in rows if _answered(row, asked)]
     if len(kept) < len(rows):
         _LOG.warning(
             "%s: left out %d of %d chunks that the teacher did not answer well",
@@ -137,12 +140,20 @@ def _distilled(path: Path) -> list[tuple[int, dict[str, Any]]]:
     return list(enumerate(read_answers(path), 1))
 
 
-def _answered(row: dict[str, Any]) -> bool:
-    """Whether a row of a distillation has an answer for every level; other rows have no status."""
-    status = row.get("status", _DONE)
-    return all(
-        each == _DONE for each in (status.values() if isinstance(status, dict) else [status])
-    )
+def _last_answers(rows: Iterable[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """Of a chunk that a distillation asked again, only the last answer."""
+    last: dict[Any, tuple[int, dict[str, Any]]] = {}
+    for number, row in rows:
+        last[row["id"] if isinstance(row.get("key"), dict) else (number,)] = number, row
+    return list(last.values())
+
+
+def _answered(row: dict[str, Any], levels: Iterable[str]) -> bool:
+    """Whether a distillation answered ``levels`` well; other rows are taken as they are."""
+    if not isinstance(row.get("key"), dict):
+        return True
+    status = row["status"]
+    return all(row.get(name) is not None and status.get(name) == _DONE for name in levels)
 
 
 _ABOUT = {

@@ -168,5 +168,7 @@ def _compressed_words(example: Example) -> list[str]:
 
 
 def _check(name: str, value: float | None, most: float) -> None:
-    if value is not None and not 0 <= value <= most:
+    if value is None and name.endswith("percentile"):
+        raise OptionError(f"{name} must be a number in [0, {most:g}], got None")
+    if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= most):
         raise OptionError(f"{name} must be a number in [0, {most:g}], got {value!r}")

@@ -106,7 +106,9 @@ def _file(name: str, path: Path, field: str) -> Iterator[tuple[str, Document]]:
         yield from _rows(name, read_jsonl(path), field)
     elif path.name.endswith(_TEXTS):
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            # Verbatim, line ends included.
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"{path} cannot be read: {error}") from error
         yield name, Document(name, text, source=name)

@@ -104,7 +104,13 @@ class Teacher:
             Exception: What the model raised on the last try.
         """
         message = await self._retrying(self._ask_once, prompt)
-        text = str(getattr(message, "text", message))
+        text = message if isinstance(message, str) else getattr(message, "text", None)
+        if text is None:
+            raise TeacherError(
+                f"the teacher returned a {type(message).__name__}; it must return a string or a "
+                "chat message"
+            )
+        text = str(text)
         usage = getattr(message, "usage_metadata", None)
         tokens = (
             Tokens(usage["input_tokens"], usage["output_tokens"])
@@ -130,6 +136,8 @@ def _ending(message: Any) -> str:
 
 def _may_pass(error: BaseException) -> bool:
     status = getattr(error, "status_code", None)
+    if isinstance(error, TeacherError):
+        return False
     lasting = isinstance(status, int) and 400 <= status < 500 and status not in _PASSING
     return isinstance(error, Exception) and not lasting
 

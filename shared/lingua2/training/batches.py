@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Steps", "balanced", "collate"]
 
+_LOG = logging.getLogger(__name__)
 # Windows are sorted by length within groups of this many batches, so that batches are little
 # padded and still differ from epoch to epoch.
 _BATCHES_PER_GROUP = 16
@@ -43,6 +45,9 @@ class Steps:
     ) -> None:
         self._examples = examples
         ends_phrase = function_words(examples) if options.coherence else frozenset()
+        if options.coherence and not ends_phrase:
+            _LOG.warning("the examples show no function words, so coherence is left out")
+            options = options.model_copy(update={"coherence": 0.0})
         guides = expected if expected is not None else [None] * len(examples)
         self._passages = [
             passage(example, options, ends_phrase, guide)

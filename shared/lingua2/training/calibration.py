@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lingua2.backends import Backend
 from lingua2.dataset import Example
+from lingua2.errors import TrainingError
 
 from .features import IGNORED, WindowMaker
 from .model import head
@@ -29,6 +30,9 @@ def calibrate(
 
     Returns:
         What was added to the keep logit; 0 where the head has no bias to hold it.
+
+    Raises:
+        TrainingError: The model's probabilities are not finite.
     """
     import torch
 
@@ -47,6 +51,10 @@ def calibrate(
         first += len(example)
     found = backend.keep_probabilities(windows)
     probabilities, numbers = np.concatenate(found), np.concatenate(words)
+    if not np.isfinite(probabilities).all():
+        raise TrainingError(
+            "the training diverged: the model's probabilities are no numbers; lower learning_rate"
+        )
     counted = numbers != IGNORED
     shift = median_shift(probabilities[counted], numbers[counted].astype(np.int64))
     with torch.no_grad():

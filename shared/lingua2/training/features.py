@@ -38,7 +38,7 @@ class Window:
 
 
 class WindowMaker:
-    """Turns texts with words and targets into windows, as the encoder will cut them."""
+    """Turns texts with words and targets into windows of as many tokens as fit."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._prefix, self._suffix = checkpoint.prefix, checkpoint.suffix

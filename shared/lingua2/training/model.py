@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,9 +81,14 @@ def save_checkpoint(checkpoint: Checkpoint, directory: Path) -> None:
         name: tensor.detach().cpu().to(torch.float16) if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
     }
-    model.config.dtype = torch.float16
     with quiet_loading():
         model.save_pretrained(directory, state_dict=state, safe_serialization=True)
+    # save_pretrained() writes the type of the weights in memory.
+    path = directory / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    names = [name for name in ("dtype", "torch_dtype") if name in config] or ["torch_dtype"]
+    config |= dict.fromkeys(names, "float16")
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     checkpoint.tokenizer.save_pretrained(str(directory))
 
 

@@ -43,16 +43,16 @@ class TrainingOptions(StrictOptions):
     compressor then, instead of from the labels. Labels are chance, probabilities are what to
     expect: with a guide `coherence` follows a phrase's best word and not its luckiest."""
 
-    epochs: Annotated[float, Number, Field(gt=0)] = 3.0
+    epochs: Annotated[float, Number, Field(gt=0, allow_inf_nan=False)] = 3.0
     """Passes over the training examples."""
 
-    learning_rate: Annotated[float, Number, Field(gt=0)] = 3e-4
+    learning_rate: Annotated[float, Number, Field(gt=0, allow_inf_nan=False)] = 3e-4
     """Highest learning rate of AdamW; warm-up, then linear decay to zero."""
 
     warmup: Share = 0.06
     """Share of the steps with a rising learning rate."""
 
-    weight_decay: Annotated[float, Number, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 0.01
     """Weight decay of AdamW; biases and norms have none."""
 
     layer_decay: Annotated[float, Number, Field(gt=0, le=1)] = 1.0
@@ -61,7 +61,7 @@ class TrainingOptions(StrictOptions):
     dropout: Annotated[float, Number, Field(ge=0, lt=1)] = 0.0
     """Dropout everywhere in the encoder; a step without takes two thirds of the time."""
 
-    max_grad_norm: Annotated[float, Number, Field(gt=0)] = 1.0
+    max_grad_norm: Annotated[float, Number, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Gradients are clipped at this norm."""
 
     batch_tokens: Annotated[int, Number, Field(ge=16)] = 4096
@@ -105,13 +105,13 @@ class TrainingOptions(StrictOptions):
     """Compute activations twice instead of storing them: less memory, a third slower."""
 
     calibrate: bool = True
-    """Shift and scale the logits at the end, so that half of the held-out words reach 0.5."""
+    """Shift the logits at the end, so that half of the tokens of held-out texts reach 0.5."""
 
     seed: Annotated[int, Number, Field(ge=0)] = 0
     """Seed of the split, of the batches, of the augmentation and of the new head."""
 
-    device: str = "auto"
-    """``"cpu"`` or ``"cuda"``; ``"auto"`` takes what accelerate finds."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``"auto"`` is CUDA where there is one."""
 
     resume: bool = False
     """Go on from the newest state in ``output``."""
@@ -125,7 +125,9 @@ class TrainingOptions(StrictOptions):
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
         targets = self.level_targets
-        if targets is not None and (len(targets) < 2 or list(targets) != sorted(targets)):
+        if targets is not None and (
+            len(targets) < 2 or list(targets) != sorted(targets) or targets[0] == targets[-1]
+        ):
             raise ValueError(
                 "level_targets must be two or more rising probabilities, the first for dropped "
                 f"words, got {targets}"

@@ -98,7 +98,7 @@ def cropped(given: Passage, low: float, high: float) -> Passage:
     begins = Units(given.starts, given.ends).sentence_starts(given.text).nonzero()[0]
     if len(begins) < 2:
         return given
-    first = int(low * len(begins))
+    first = min(int(low * len(begins)), len(begins) - 1)
     last = max(first + 1, round(high * len(begins)))
     a = begins[first]
     b = begins[last] if last < len(begins) else len(given)

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import logging
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,8 @@ SURVIVAL_RATES = (0.5, 0.33, 0.2)
 RECORD = "training.json"
 """Options, data and results of a training, beside its weights."""
 
+# Fewer held-out words than this say little about ordinary text; training texts help out.
+_CALIBRATION_WORDS, _CALIBRATION_TEXTS = 5000, 200
 _LOG = logging.getLogger(__name__)
 
 
@@ -97,9 +101,15 @@ def train(
     require("accelerate", "train")
     if settings.tensorboard:
         require("tensorboard", "tensorboard")
+    _check_device(settings)
     training, held_out = _checked(examples, validation, settings)
     digest = data_sha256([*training, *held_out])
-    _claim_output(settings, digest)
+    record = {
+        "options": _plain_options(settings),
+        "data_sha256": digest,
+        "held_out_sha256": data_sha256(held_out),
+    }
+    _check_output(settings, record)
     from .trainer import BEST_METRIC, WordTrainer
 
     checkpoint = load_encoder(settings)
@@ -118,15 +128,24 @@ def train(
         }
 
     trainer = WordTrainer(checkpoint, steps, settings, validate)
-    trainer.train(resume_from_checkpoint=settings.resume or None)
+    # Only now, so that what fails before leaves nothing behind.
+    settings.output.mkdir(parents=True, exist_ok=True)
+    _write(settings.output / RECORD, record)
+    state = newest_state(settings.output) if settings.resume else None
+    trainer.train(resume_from_checkpoint=None if state is None else str(state))
     checkpoint.model.train(False)
     shift = 0.0
     if settings.calibrate:
         backend = encoder_of(checkpoint).backend
-        shift = calibrate(checkpoint.model, backend, maker, held_out)
+        enough = list(held_out)
+        if sum(map(len, held_out)) < _CALIBRATION_WORDS:
+            enough += training[:_CALIBRATION_TEXTS]
+        shift = calibrate(checkpoint.model, backend, maker, enough)
     report = _report(checkpoint, held_out, questions, settings, shift, trainer, digest, training)
     save_checkpoint(checkpoint, settings.output)
-    _write_record(settings, report)
+    results = dataclasses.asdict(report)
+    del results["output"]
+    _write(settings.output / RECORD, {**record, "results": results})
     write_card(settings, report, [*training, *held_out])
     return report
 
@@ -203,19 +222,44 @@ def _document(example: Example) -> str:
     return example.id.rpartition("#")[0] or example.id
 
 
+def _check_device(settings: TrainingOptions) -> None:
+    import torch
+
+    cuda = torch.cuda.is_available()
+    if settings.device == "cuda" and not cuda:
+        raise TrainingError("device='cuda', but PyTorch finds none here; use 'auto' or 'cpu'")
+    if settings.precision == "fp16" and (settings.device == "cpu" or not cuda):
+        raise TrainingError("precision='fp16' needs CUDA; use 'fp32', or 'bf16' where it is fast")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("train in one process: several would train on the same batches")
+
+
 def _checked(
     examples: Sequence[Example],
     validation: Sequence[Example] | None,
     settings: TrainingOptions,
 ) -> tuple[list[Example], list[Example]]:
+    examples = list(examples)
+    for example in (*examples, *(validation or ())):
+        if not isinstance(example, Example):
+            raise TrainingError(
+                f"examples must be lingua2.dataset.Example objects, got {type(example).__name__}; "
+                "read_examples() and read_pairs() make them"
+            )
     if validation is None:
         training, held_out = split(examples, settings.validation_share, settings.seed)
     else:
-        training, held_out = list(examples), list(validation)
+        training, held_out = examples, list(validation)
     if not training or not held_out:
         raise TrainingError(
             f"{len(training)} examples to train on and {len(held_out)} to validate with; at least "
             "one of each is needed, from different documents"
+        )
+    counts = Counter(example.id for example in (*training, *held_out))
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise TrainingError(
+            f"{len(repeated)} ids occur twice, {repeated[0]!r} first; ids must be unique over the "
+            "examples to train on and to validate with"
         )
     names = training[0].level_names
     for example in (*training, *held_out):
@@ -230,40 +274,53 @@ def _checked(
             f"level_targets has {count} probabilities; the levels {list(names)} need "
             f"{len(names) + 1}: for dropped words and for each level"
         )
-    levels = np.concatenate([np.array(example.levels) for example in training])
-    if not len(levels) or (levels > 0).all() or not (levels > 0).any():
-        raise TrainingError(
-            "the examples keep none or all of their words, so there is nothing to learn"
-        )
+    for what, group in (("to train on", training), ("to validate with", held_out)):
+        levels = np.array([level for example in group for level in example.levels])
+        for k, name in enumerate(names):
+            if not (levels > k).any() or (levels > k).all():
+                raise TrainingError(
+                    f"the examples {what} keep none or all of their words at the level {name!r}, "
+                    "so there is nothing to learn or to measure; add examples"
+                )
     return training, held_out
 
 
-def _claim_output(settings: TrainingOptions, digest: str) -> None:
+def newest_state(output: Path) -> Path | None:
+    """The newest complete state of a training in ``output``, or None."""
+    found = [
+        path
+        for path in (output / "checkpoints").glob("checkpoint-*")
+        # Written last, so what a kill left unfinished has none.
+        if (path / "trainer_state.json").is_file() and path.name.rpartition("-")[2].isdigit()
+    ]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _check_output(settings: TrainingOptions, record: dict[str, Any]) -> None:
     """Refuse to mix two trainings in one directory."""
-    record = settings.output / RECORD
-    options = _plain_options(settings)
-    current = {"options": options, "data_sha256": digest}
-    if not record.is_file():
+    path, shown = settings.output / RECORD, str(settings.output)
+    if settings.output.exists() and not settings.output.is_dir():
+        raise TrainingError(f"output={shown!r} is a file; choose a directory")
+    if not path.is_file():
         if settings.output.is_dir() and any(settings.output.iterdir()):
-            raise TrainingError(f"{str(settings.output)!r} is not empty; choose another output")
+            raise TrainingError(f"{shown!r} is not empty; choose another output")
         if settings.resume:
-            raise TrainingError(
-                f"{str(settings.output)!r} holds no training to resume; leave resume out"
-            )
-        settings.output.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(current, indent=1) + "\n", encoding="utf-8")
+            raise TrainingError(f"{shown!r} holds no training to resume; leave resume out")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if "results" not in before and newest_state(settings.output) is None:
+        # It ended before anything was saved, so there is nothing to mix with.
         return
     if not settings.resume:
         raise TrainingError(
-            f"{str(settings.output)!r} holds a training already; set resume=True to go on with it, "
-            "or choose another output"
+            f"{shown!r} holds a training already; set resume=True to go on with it, or choose "
+            "another output"
         )
-    before = json.loads(record.read_text(encoding="utf-8"))
-    if before["data_sha256"] != digest:
+    if any(before.get(name) != record[name] for name in ("data_sha256", "held_out_sha256")):
         raise TrainingError("the examples differ from those of the training to resume")
     changed = [
         f"{name}={value!r} (was {before['options'].get(name)!r})"
-        for name, value in options.items()
+        for name, value in record["options"].items()
         if before["options"].get(name) != value
     ]
     if changed:
@@ -275,13 +332,5 @@ def _plain_options(settings: TrainingOptions) -> dict[str, Any]:
     return {**options, "model_name": settings.base_name}
 
 
-def _write_record(settings: TrainingOptions, report: TrainingReport) -> None:
-    results = dataclasses.asdict(report)
-    del results["output"]
-    record = {
-        "options": _plain_options(settings),
-        "data_sha256": report.data_sha256,
-        "results": results,
-    }
-    path = settings.output / RECORD
+def _write(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

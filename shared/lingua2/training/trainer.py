@@ -121,7 +121,7 @@ class WordTrainer(Trainer):
 def _arguments(options: TrainingOptions, steps: int) -> TrainingArguments:
     checkpointing: dict[str, Any] = {_CHECKPOINTING: True} if options.gradient_checkpointing else {}
     every = max(1, -(-steps // options.evaluations))
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(options.output / "checkpoints"),
         # One pass over `Steps` is the whole training.
         num_train_epochs=1,
@@ -133,7 +133,7 @@ def _arguments(options: TrainingOptions, steps: int) -> TrainingArguments:
         bf16=options.precision == "bf16",
         fp16=options.precision == "fp16",
         **checkpointing,
-        use_cpu=options.device == "cpu",
+        use_cpu=options.device == "cpu" or not torch.cuda.is_available(),
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -150,6 +150,9 @@ def _arguments(options: TrainingOptions, steps: int) -> TrainingArguments:
         label_names=["targets"],
         dataloader_pin_memory=False,
     )
+    # With several, Trainer would ask for several batches at a time and split them.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def _callbacks(options: TrainingOptions) -> list[TrainerCallback]:

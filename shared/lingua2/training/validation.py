@@ -71,7 +71,8 @@ def level_auc(
     """
     by_domain: dict[str, list[int]] = defaultdict(list)
     for i, example in enumerate(examples):
-        by_domain[example.domain].append(i)
+        # The row over all domains has the name "all".
+        by_domain[example.domain if example.domain != "all" else "all (domain)"].append(i)
     groups = {"all": range(len(examples)), **dict(sorted(by_domain.items()))}
     found = {}
     for name, members in groups.items():
