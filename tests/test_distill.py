@@ -445,6 +445,20 @@ def test_a_further_level_asks_only_that_level_and_a_level_less_asks_nothing(outp
     assert all(row["core"] for row in read_answers(output))
 
 
+def test_a_document_that_is_cut_anew_leaves_no_old_chunks(output: Path) -> None:
+    long = [Document("long", " ".join(SENTENCES))]
+    run(script(), output, long, max_tokens=14)
+    assert len(read_answers(output)) == len(SENTENCES)
+    run(script(), output, long, max_tokens=1000)
+    (row,) = read_answers(output)
+    assert row["text"] == " ".join(SENTENCES)
+    # Cut as before: what was answered then is written again and not asked again.
+    teacher = script()
+    report = run(teacher, output, long, max_tokens=14)
+    assert (report.requests, teacher.asked) == (0, [])
+    assert [row["text"] for row in read_answers(output)] == SENTENCES
+
+
 @pytest.mark.parametrize("cut", [1, 2, 30])
 def test_a_line_that_a_kill_tore_is_asked_again(output: Path, cut: int) -> None:
     run(script(), output)

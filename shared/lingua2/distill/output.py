@@ -42,11 +42,13 @@ class Known:
     Attributes:
         answers: Every answer by its key.
         rows: Per chunk id the keys of its last row, by level.
+        chunkings: Per chunk id how its document was cut, see `Chunk.chunking`.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, LevelAnswer] = {}
         self.rows: dict[str, dict[str, str]] = {}
+        self.chunkings: dict[str, str] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take in one row.
@@ -64,6 +66,7 @@ class Known:
                     row["raw"].get(level),
                 )
             self.rows[row["id"]] = dict(row["key"])
+            self.chunkings[row["id"]] = row["chunking"]
         except (KeyError, TypeError, AttributeError) as error:
             raise DatasetError(
                 f"is no answer of a distillation ({error!r}); write to another file"
@@ -73,8 +76,9 @@ class Known:
 def read_answers(path: str | Path) -> list[dict[str, Any]]:
     """The rows of a distillation, one per chunk.
 
-    Where a chunk was asked again, with another instruction for example, the last row counts. A row
-    that a killed run left unfinished is passed over.
+    Where a chunk was asked again, with another instruction for example, the last row counts. Where
+    a document was cut anew, because it or the size of chunks had changed, its old chunks are left
+    out. A row that a killed run left unfinished is passed over.
 
     Args:
         path: The output of `distill`.
@@ -82,11 +86,16 @@ def read_answers(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         DatasetError: The file cannot be read, or holds something else.
     """
-    known, rows = Known(), {}
+    known, rows, newest = Known(), {}, {}
     for row in _rows(Path(path), known):
         # Chunks keep the place of their first row.
         rows[row["id"]] = row
-    return list(rows.values())
+        newest[_document(row)] = row["chunking"]
+    return [row for row in rows.values() if row["chunking"] == newest[_document(row)]]
+
+
+def _document(row: Mapping[str, Any]) -> str:
+    return str(row["id"]).rpartition("#")[0]
 
 
 def read_known(path: Path) -> Known:

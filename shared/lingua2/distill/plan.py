@@ -24,12 +24,21 @@ _MESSAGE_TOKENS = 8
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a document, with the number of its tokens."""
+    """A part of a document.
+
+    Attributes:
+        id: ``<id of the document>#<number of the chunk>``.
+        text: The part.
+        document: The whole.
+        tokens: Tokens of ``text``.
+        chunking: Hash of the document and of where it was cut; the same for all its chunks.
+    """
 
     id: str
     text: str
     document: Document
     tokens: int
+    chunking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,12 @@ class Plan:
         """Whether the chunk's own last row holds all that it can hold."""
         found, complete = self.known(chunk, known)
         row = known.rows.get(chunk.id, {})
-        return complete and all(row.get(level) == answer.key for level, answer in found.items())
+        cut_alike = known.chunkings.get(chunk.id) == chunk.chunking
+        return (
+            complete
+            and cut_alike
+            and all(row.get(level) == answer.key for level, answer in found.items())
+        )
 
     def passes(self, known: Known) -> tuple[list[Chunk], list[Chunk]]:
         """Chunks to go through, and those to go through after them.
@@ -153,9 +167,11 @@ class Plan:
                 raise DatasetError(f"two documents have the id {document.id!r}; ids must be unique")
             seen.add(document.id)
             spans = chunk_text(document.text, self._count, self._settings.max_tokens)
+            chunking = _hash(document.text, *map(str, spans))[:16]
             for number, (start, end) in enumerate(spans):
                 text = document.text[start:end]
-                yield Chunk(f"{document.id}#{number}", text, document, self._count(text))
+                name = f"{document.id}#{number}"
+                yield Chunk(name, text, document, self._count(text), chunking)
 
 
 def _hash(*parts: str) -> str:

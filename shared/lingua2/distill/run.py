@@ -178,7 +178,9 @@ class _Run:
         finally:
             # Also on Ctrl-C, and where a later level failed: what was answered is not asked again.
             written = self._file.known.rows.get(chunk.id, {})
-            if not {level: a.key for level, a in answers.items()}.items() <= written.items():
+            keys_answered = {level: a.key for level, a in answers.items()}
+            cut_alike = self._file.known.chunkings.get(chunk.id) == chunk.chunking
+            if answers and not (cut_alike and keys_answered.items() <= written.items()):
                 self._file.append(_row(chunk, keys, answers, self._teacher.name, spent))
 
     async def _ask(self, level: str, text: str) -> Reply | None:
@@ -232,6 +234,7 @@ def _row(
         "input_tokens": spent.input,
         "output_tokens": spent.output,
         "key": {level: answer.key for level, answer in answers.items()},
+        "chunking": chunk.chunking,
         "removed": {level: answer.removed for level, answer in answers.items() if answer.removed},
         "raw": {level: a.raw for level, a in answers.items() if a.raw is not None},
     }
