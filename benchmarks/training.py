@@ -32,14 +32,14 @@ RATES = (0.5, 0.33, 0.2)
 SETS = ("xquad_en_dev", "hotpotqa_dev")
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
-    "each word its own target": {"coherence": 0.0, "emphasis": 0.0},
-    "no coherence": {"coherence": 0.0},
+    "coherence 0.5": {"coherence": 0.5},
     "coherence 1": {"coherence": 1.0},
-    "no emphasis": {"emphasis": 0.0},
+    "emphasis 0.1": {"emphasis": 0.1},
+    "coherence 0.5, emphasis 0.1": {"coherence": 0.5, "emphasis": 0.1},
     "hard targets (0, 1, 1)": {"level_targets": (0.0, 1.0, 1.0)},
     "targets (0, 0.4, 1)": {"level_targets": (0.0, 0.4, 1.0)},
     "guide 0.5": {"guide": 0.5},
-    "guide 1": {"guide": 1.0},
+    "guide 0.7, coherence 0.5, emphasis 0.1": {"guide": 0.7, "coherence": 0.5, "emphasis": 0.1},
     "whitespace words": {"unit": "whitespace"},
     "crop half of the texts": {"crop": 0.5},
     "up to three texts to a window": {"pack": 3},

@@ -15,7 +15,7 @@ Share = Annotated[float, Number, Field(ge=0, le=1)]
 
 
 class TrainingOptions(StrictOptions):
-    """Settings of `train`; the defaults made the embedded model."""
+    """Settings of `train`."""
 
     # The command line shows them.
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -31,11 +31,12 @@ class TrainingOptions(StrictOptions):
     """Target probability of a word by its level, from 0 (dropped by all) upwards; None spreads
     evenly over [0, 1] for one level, and takes (0, 0.6, 1) for two."""
 
-    coherence: Share = 0.5
+    coherence: Share = 0.0
     """How far the words of a phrase move towards the highest target among them, so that names and
-    terms stay or go as a whole; 0 leaves each word its own target."""
+    terms stay or go as a whole; 0 leaves each word its own target. Compression does the like with
+    what a model says, so this is for other users of the checkpoint."""
 
-    emphasis: Share = 0.1
+    emphasis: Share = 0.0
     """What is added to the targets of numbers and names."""
 
     guide: Share = 0.0
