@@ -6,6 +6,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
@@ -26,6 +27,7 @@ NOTES = [
     )
     for i in range(12)
 ]
+BY_HAND: Any = {"teacher_name": "by hand", "progress": False}
 DROPPED = {"good", "morning", "all", "the", "was", "please", "it"}
 
 
@@ -36,7 +38,7 @@ def teacher(prompt: object) -> str:
 
 def test_a_teachers_answers_become_labels(tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
-    distill(NOTES, RunnableLambda(teacher), output, progress=False)
+    distill(NOTES, RunnableLambda(teacher), output, **BY_HAND)
     examples = read_pairs(output)
     assert [example.id for example in examples] == [f"{note.id}#0" for note in NOTES]
     kept = {
@@ -63,11 +65,11 @@ def test_of_chunks_that_were_asked_again_the_last_answer_counts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = tmp_path / "answers.jsonl"
-    distill(NOTES[:2], RunnableLambda(teacher), output, progress=False)
+    distill(NOTES[:2], RunnableLambda(teacher), output, **BY_HAND)
     refusing = RunnableLambda(
         lambda prompt: "I'm sorry, but I cannot help." if "hall 0" in prompt else "pump hall"
     )
-    distill(NOTES[:2], refusing, output, instruction="Shorter! {text}", progress=False)
+    distill(NOTES[:2], refusing, output, instruction="Shorter! {text}", **BY_HAND)
     (example,) = read_pairs(output)
     assert example.id == "note1#0"
     assert example.compressed == ("pump hall",)
@@ -78,7 +80,7 @@ def test_a_chunk_whose_core_is_missing_is_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = tmp_path / "answers.jsonl"
-    distill(NOTES[:3], RunnableLambda(teacher), output, progress=False)
+    distill(NOTES[:3], RunnableLambda(teacher), output, **BY_HAND)
     # The second level is asked with the first one's answer, and fails for one chunk.
     both = {"compressed": None, "core": None}
 
@@ -88,16 +90,21 @@ def test_a_chunk_whose_core_is_missing_is_left_out(
         return "pump off"
 
     levels = tuple(both)
-    distill(NOTES[:3], RunnableLambda(core), output, levels=levels, max_retries=0, progress=False)
+    distill(NOTES[:3], RunnableLambda(core), output, levels=levels, max_retries=0, **BY_HAND)
     examples = read_pairs(output)
     assert [example.id for example in examples] == ["note0#0", "note2#0"]
     assert "left out 1 of 3 chunks" in caplog.text
 
 
+def test_a_function_needs_a_name_so_that_answers_are_not_mixed_up(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="give one, as in teacher_name="):
+        distill(NOTES[:1], RunnableLambda(teacher), tmp_path / "answers.jsonl", progress=False)
+
+
 def test_a_teacher_must_return_text(tmp_path: Path) -> None:
     odd = RunnableLambda(lambda _: {"answer": "pump"})
     with pytest.raises(TeacherError, match="returned a dict; it must return a string or a chat"):
-        distill(NOTES[:1], odd, tmp_path / "answers.jsonl", progress=False)
+        distill(NOTES[:1], odd, tmp_path / "answers.jsonl", **BY_HAND)
 
 
 def test_annotating_does_not_overwrite_its_input(

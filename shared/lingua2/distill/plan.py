@@ -164,7 +164,10 @@ class Plan:
         seen: set[str] = set()
         for document in documents:
             if document.id in seen:
-                raise DatasetError(f"two documents have the id {document.id!r}; ids must be unique")
+                raise DatasetError(
+                    f"two documents have the id {document.id!r}; ids must be unique: give rows an "
+                    "id, or read files of the same name from one folder above them"
+                )
             seen.add(document.id)
             spans = chunk_text(document.text, self._count, self._settings.max_tokens)
             chunking = _hash(document.text, *map(str, spans))[:16]

@@ -79,6 +79,10 @@ class DistillSettings(StrictOptions):
     backoff: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 1.0
     """Seconds before the first retry; doubles with each further one, up to a minute."""
 
+    teacher_name: str | None = None
+    """What the teacher is called in the output, so that answers of another one are not taken for
+    its own; None takes the name of the model, which a bare Runnable does not have."""
+
     price: Price | None = None
     """What the teacher costs; without it there is no estimate of cost."""
 
@@ -109,6 +113,7 @@ class DistillOptions(TypedDict, total=False):
     requests_per_second: float | None
     max_retries: int
     backoff: float
+    teacher_name: str | None
     price: Price | None
     budget: float | None
     token_budget: int | None

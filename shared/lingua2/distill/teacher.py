@@ -76,7 +76,7 @@ class Teacher:
 
     def __init__(self, model: Any, settings: DistillSettings) -> None:
         self._model = resolve_teacher(model)
-        self.name = _name_of(self._model)
+        self.name = settings.teacher_name or _name_of(self._model)
         self._count = resolve_token_counter(settings.token_counter)
         self._limiter: Any = None
         if (rate := settings.requests_per_second) is not None:
@@ -148,4 +148,9 @@ def _name_of(model: Any) -> str:
     for attribute in ("model_name", "model", "model_id"):
         if isinstance(name := getattr(model, attribute, None), str) and name:
             return name
+    if "RunnableLambda" in {kind.__name__ for kind in type(model).__mro__}:
+        raise TeacherError(
+            "this teacher is a function without a model's name, and answers are kept by the "
+            'teacher\'s name: give one, as in teacher_name="my-teacher-1"'
+        )
     return type(model).__name__
