@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -149,11 +150,8 @@ def test_the_tutorial_makes_a_better_compressor(
     runpy.run_path(str(script), run_name="__main__")
     shown = capsys.readouterr().out
     assert "20 of 20 stay" in shown
-    before, after = (
-        next(line for line in shown.splitlines() if line.startswith(f"   {name}: ") and "%" in line)
-        for name in ("before", "after")
-    )
-    assert before.count("100%") < after.count("100%") == 2
+    before, after = map(float, re.findall(r"area under the curve for kept words ([\d.]+)", shown))
+    assert after > before + 0.01
     result = Compressor(tmp_path / "out" / "handover-notes").compress(
         ["Hello all, hope you are well. Drill D-9 lost its guard, do not use it."], rate=0.6
     )

@@ -21,6 +21,7 @@ from lingua2.dataset import filter_examples, quality_markdown, read_pairs, write
 from lingua2.evaluation import Question, answer_survival, normalise
 from lingua2.training import train
 from lingua2.training.run import split
+from lingua2.training.validation import level_auc, word_probabilities
 
 NOTES = Path(__file__).with_name("documents.jsonl")
 RATES = (0.5, 0.33)
@@ -76,6 +77,7 @@ def run(output: Path, teacher: str | None, epochs: float) -> None:
         output=output / "handover-notes",
         epochs=epochs,
         learning_rate=1e-4,
+        dropout=0.1,
         batch_tokens=512,
     )
 
@@ -91,8 +93,9 @@ def run(output: Path, teacher: str | None, epochs: float) -> None:
             f"{item.survival:.0%} of the answers at {item.achieved:.2f} of the tokens"
             for item in answer_survival(compressor, questions, RATES)
         )
-        print(f"   {name}: {survival}")
-    print(f"   area under the curve for kept words: {trained.auc['all']['compressed']:.3f}")
+        scores = word_probabilities(compressor, held_out)
+        found = level_auc(held_out, scores)["all"]["compressed"]
+        print(f"   {name}: area under the curve for kept words {found:.3f}; {survival}")
 
     print("6. Use it: Compressor, Lingua2Compressor(model_name=...), Lingua2Postprocessor(...)")
     for name, compressor in (("before", before), ("after", after)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,25 @@ from lingua2.dataset import Example
 from lingua2.encoder import Encoder, ScoredText
 from lingua2.text import BoolArray
 
+if TYPE_CHECKING:
+    from lingua2.compressor import Compressor
+
 __all__ = ["auc", "f1_at_teacher_rate", "level_auc", "word_probabilities"]
 
 Scores = NDArray[np.float64]
 
 
-def word_probabilities(encoder: Encoder, examples: Sequence[Example]) -> list[Scores]:
+def word_probabilities(scorer: Encoder | Compressor, examples: Sequence[Example]) -> list[Scores]:
     """p(keep) of the words of each example, scored as a compression would score them.
+
+    Args:
+        scorer: What scores texts.
+        examples: Texts with words.
 
     Returns:
         One float64 array of shape ``(len(example),)`` per example.
     """
-    scored = encoder.score([example.text for example in examples])
+    scored = scorer.score([example.text for example in examples])
     return [_by_word(example, item) for example, item in zip(examples, scored, strict=True)]
 
 
