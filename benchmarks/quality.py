@@ -15,7 +15,6 @@ import functools
 import math
 import random
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,23 +24,14 @@ import _common
 import numpy as np
 
 from lingua2 import Compressor
+from lingua2.evaluation import normalise as normalised
+from lingua2.evaluation import survives
 
 SEPARATOR = "\n\n"
-ARTICLES = {"a", "an", "the"}
 OURS, SAME_SIZE, REFERENCE = "lingua2", "lingua2 at llmlingua's size", "llmlingua 0.2.2"
 RANDOM, TRUNCATION = "random words", "truncation"
 METHODS = (OURS, REFERENCE, SAME_SIZE, RANDOM, TRUNCATION)
 RESAMPLES = 10_000
-
-
-def normalised(text: str) -> str:
-    spaced = "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in text.lower())
-    return " ".join(word for word in spaced.split() if word not in ARTICLES)
-
-
-def survives(answers: Sequence[str], prompt: str) -> bool:
-    haystack = normalised(prompt)
-    return any(answer in haystack for answer in answers)
 
 
 def questions(rows: Sequence[dict[str, Any]]) -> list[tuple[list[str], tuple[str, ...]]]:
