@@ -355,10 +355,10 @@ class TestMeasures:
 
 
 class TestTrain:
-    def test_a_model_learns_and_every_loader_reads_it(
+    def test_a_model_learns_and_loads_in_lingua2_and_transformers(
         self, encoder: Path, examples: list[Example], tmp_path: Path
     ) -> None:
-        home = tmp_path / "bert-base-multilingual-cased"
+        home = tmp_path / "model"
         asked = [Question(("library",), ("The library closed for 20 dollars.",))]
         before = [item.to_dict() for item in examples]
         report = train(

@@ -27,7 +27,7 @@ __all__ = [
 _DIGIT = re.compile(r"\d")
 
 
-# Measured with benchmarks/quality.py: against bare probabilities these keep 5 to 13 more answers in
+# Measured with benchmarks/quality.py: against bare probabilities these keep 4 to 11 more answers in
 # a hundred at the same budget. Marks cost a token each and say little once words around them are
 # gone, but the end of a sentence tells a reader more than a comma; and a word is worth more where
 # its neighbours stay, since phrases answer questions: the more so the more room there is.
