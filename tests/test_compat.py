@@ -20,8 +20,10 @@ import torch
 
 import checkpoints
 from lingua2.compat import PromptCompressor
+from lingua2.dataset import Example
 from lingua2.errors import InputError, Lingua2Error, ModelLoadError, OptionError
 from lingua2.loading import DEFAULT_MODEL
+from lingua2.training import train
 
 PROSE = (
     "The old bridge over the river Lenn was closed on Monday after an inspector found cracks in "
@@ -465,3 +467,17 @@ def test_eight_threads_give_what_one_gives(xlmr: Pair) -> None:
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda job: xlmr.ours.compress_prompt(job[0], **job[1]), jobs * 3))
     assert together == [xlmr.ours.compress_prompt(text, **options) for text, options in jobs] * 3
+
+
+def test_the_reference_loads_what_a_training_writes(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    texts = [f"The council of hall {i} approved the new library budget." for i in range(8)]
+    examples = [
+        Example(str(i), text, (0, 4, 12), (3, 11, 14), (0, 1, 0)) for i, text in enumerate(texts)
+    ]
+    home = tmp_path / "trained-bert-base-multilingual-cased"
+    train(examples, model_name=folders["bert"], output=home, epochs=1, evaluations=1, device="cpu")
+    pair = load(home)
+    reference, ours = (model.compress_prompt(texts, rate=0.5) for model in pair)
+    assert ours["compressed_prompt_list"] == reference["compressed_prompt_list"]
