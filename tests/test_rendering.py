@@ -81,3 +81,19 @@ def test_spans_are_the_text_and_agree_with_the_separators(text: str, random) -> 
     if len(kept):
         built += layout.separator(previous, len(layout))
     assert built == rendered
+
+
+@given(st.lists(texts, max_size=5), st.booleans(), st.integers(0, 9))
+def test_a_set_is_rendered_as_each_text_alone(
+    sources: list[str], keep_breaks: bool, seed: int
+) -> None:
+    layouts = [Layout(text, split_units(text), keep_breaks=keep_breaks) for text in sources]
+    both = Layout.joined(layouts)
+    chosen = np.random.default_rng(seed).random(len(both)) < 0.5
+    alone = [
+        layout.render(np.flatnonzero(chosen[low:high]))
+        for layout, low, high in zip(layouts, both.offsets, both.offsets[1:], strict=False)
+    ]
+    kept = np.flatnonzero(chosen)
+    assert both.texts(kept) == [text for text, _ in alone]
+    assert both.spans(kept) == [spans for _, spans in alone]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from lingua2.options import CompressionOptions
 from lingua2.rendering import Layout
@@ -149,3 +150,19 @@ def test_the_context_level_filter_ranks_texts_by_their_mean(
     chosen = CompressionOptions(use_context_level_filter=True, **options)  # type: ignore[arg-type]
     stay = context_filter(sources, means, chosen, 5, len)
     assert np.flatnonzero(stay).tolist() == expected
+
+
+@given(st.lists(texts, max_size=5), st.integers(0, 9))
+def test_texts_of_a_set_have_no_influence_on_each_others_values(
+    sources: list[str], seed: int
+) -> None:
+    cuts = [layout(text) for text in sources]
+    both = Layout.joined(cuts)
+    probabilities = np.random.default_rng(seed).random(len(both)).astype(np.float32)
+    worth, host = word_values(both, probabilities, 0.4)
+    forced = force_ids(both, ["the", "New York", "."])
+    for cut, low, high in zip(cuts, both.offsets, both.offsets[1:], strict=False):
+        own, at = word_values(cut, probabilities[low:high], 0.4)
+        assert worth[low:high].tolist() == own.tolist()
+        assert host[low:high].tolist() == np.where(at < 0, -1, at + low).tolist()
+        assert forced[low:high].tolist() == force_ids(cut, ["the", "New York", "."]).tolist()

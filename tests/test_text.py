@@ -7,8 +7,9 @@ import unicodedata
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from lingua2.text import has_unspaced, split_units
+from lingua2.text import has_unspaced, split_texts, split_units
 from samples import AWKWARD, CHINESE, EMOJI, JAPANESE, MANY_KINDS, texts
 
 
@@ -105,3 +106,18 @@ def test_every_kind_of_text_can_be_cut(text: str) -> None:
 def test_long_texts_are_cut_in_linear_work(unit: str) -> None:
     # Quadratic work would take hours here.
     assert len(split_units(unit * (1_000_000 // len(unit)))) > 0
+
+
+@given(st.lists(texts, max_size=5))
+def test_texts_cut_together_are_cut_as_each_alone(sources: list[str]) -> None:
+    together = [
+        [text[a:b] for a, b in zip(cut.starts, cut.ends, strict=True)]
+        for text, cut in zip(sources, split_texts(sources), strict=True)
+    ]
+    assert together == [units(text) for text in sources]
+
+
+def test_each_text_has_its_own_pieces() -> None:
+    sources = ["我们使用", "plain", "我们使用"]
+    cut = split_texts(sources, [np.array([0, 2]), None, np.array([0, 1])])
+    assert [own.starts.tolist() for own in cut] == [[0, 2], [0], [0, 1]]

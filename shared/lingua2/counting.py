@@ -7,19 +7,25 @@ counts: a tiktoken encoding or model name, a Hugging Face tokenizer, or any call
 from __future__ import annotations
 
 import difflib
-import lzma
 import math
 import threading
 from collections.abc import Callable, Mapping, Sized
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import tiktoken
 
 from .errors import TokenCounterError
+from .text import well_formed
+from .vocabularies import BundledCounter, bundled_encoding, bundled_encodings
 
-__all__ = ["TokenCounter", "bundled_encodings", "resolve_token_counter", "tiktoken_encoding"]
+__all__ = [
+    "TokenCounter",
+    "bundled_encodings",
+    "resolve_token_counter",
+    "tiktoken_encoding",
+    "well_formed",
+]
 
 TokenCounter = Callable[[str], int]
 """Number of tokens of a text."""
@@ -27,29 +33,6 @@ TokenCounter = Callable[[str], int]
 _REMEMBERED = 16
 _resolved: dict[tuple[int, int], tuple[Any, TokenCounter]] = {}
 _lock = threading.Lock()
-_ENCODINGS = Path(__file__).parent / "encodings"
-# tiktoken keeps these inside functions that also download the vocabulary; a test compares them.
-_PATTERNS = {
-    "cl100k_base": (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
-        r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
-    ),
-    "o200k_base": (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-    ),
-}
-
-# The same vocabulary and pattern, with other special tokens, which are never used here.
-_SAME_RANKS = {"o200k_harmony": "o200k_base"}
-
-
-def bundled_encodings() -> tuple[str, ...]:
-    """Names of the tiktoken encodings that ship with lingua2 and never need network."""
-    return (*_PATTERNS, *_SAME_RANKS)
 
 
 @cache
@@ -66,27 +49,9 @@ def tiktoken_encoding(name: str) -> tiktoken.Encoding:
         TokenCounterError: The name is unknown, or its vocabulary is neither bundled nor in
             tiktoken's cache and cannot be fetched.
     """
-    known = tiktoken.list_encoding_names()
-    encoding = name
-    if name not in known and name not in _PATTERNS:
-        try:
-            encoding = tiktoken.encoding_name_for_model(name)
-        except KeyError:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise TokenCounterError(
-                f"token_counter={name!r} is no tiktoken encoding or model; {hint}Encodings: "
-                f"{', '.join(sorted(known))}; models: 'gpt-4o', 'gpt-4', … For another reader "
-                "pass its Hugging Face tokenizer or a callable that counts tokens"
-            ) from None
-    encoding = _SAME_RANKS.get(encoding, encoding)
-    if encoding in _PATTERNS:
-        return tiktoken.Encoding(
-            encoding,
-            pat_str=_PATTERNS[encoding],
-            mergeable_ranks=_bundled_ranks(encoding),
-            special_tokens={},
-        )
+    encoding = _encoding_name(name)
+    if encoding in bundled_encodings():
+        return bundled_encoding(encoding)
     try:
         return tiktoken.get_encoding(encoding)
     # requests is only one of the ways in which tiktoken's fetch fails.
@@ -99,16 +64,20 @@ def tiktoken_encoding(name: str) -> tiktoken.Encoding:
         ) from error
 
 
-def _bundled_ranks(name: str) -> dict[bytes, int]:
-    data = lzma.decompress((_ENCODINGS / f"{name}.xz").read_bytes())
-    size = int.from_bytes(data[:4], "big")
-    ranks: dict[bytes, int] = {}
-    start = 4 + size
-    for rank in range(size):
-        end = start + data[4 + rank]
-        ranks[data[start:end]] = rank
-        start = end
-    return ranks
+def _encoding_name(name: str) -> str:
+    known = tiktoken.list_encoding_names()
+    if name in known or name in bundled_encodings():
+        return name
+    try:
+        return tiktoken.encoding_name_for_model(name)
+    except KeyError:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise TokenCounterError(
+            f"token_counter={name!r} is no tiktoken encoding or model; {hint}Encodings: "
+            f"{', '.join(sorted(known))}; models: 'gpt-4o', 'gpt-4', … For another reader "
+            "pass its Hugging Face tokenizer or a callable that counts tokens"
+        ) from None
 
 
 def resolve_token_counter(spec: Any) -> TokenCounter:
@@ -141,6 +110,8 @@ def resolve_token_counter(spec: Any) -> TokenCounter:
 
 def _resolve(spec: Any) -> TokenCounter:
     if isinstance(spec, str):
+        if (name := _encoding_name(spec)) in bundled_encodings():
+            return BundledCounter(name)
         spec = tiktoken_encoding(spec)
     if isinstance(spec, tiktoken.Encoding):
         # A lone surrogate is U+FFFD to tiktoken as well; `well_formed` spares it the exception.
@@ -157,18 +128,6 @@ def _resolve(spec: Any) -> TokenCounter:
         f"token_counter={spec!r} is a {type(spec).__name__}; give a tiktoken encoding or model "
         "name, a Hugging Face tokenizer, or a callable that counts the tokens of a string"
     )
-
-
-def well_formed(text: str) -> str:
-    """``text`` with every lone surrogate replaced by U+FFFD, so that it can be encoded.
-
-    Lengths and offsets stay as they are.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
 
 
 def _count_pieces(tokenizer: Any) -> TokenCounter:

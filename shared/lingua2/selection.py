@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from .backends import FloatArray
+from .characters import DIGIT
 from .counting import TokenCounter
 from .options import CompressionOptions
 from .rendering import Layout
 from .text import BoolArray, IntArray
+from .values import word_values
 
 __all__ = [
     "context_filter",
@@ -24,90 +27,20 @@ __all__ = [
     "word_values",
 ]
 
-_DIGIT = re.compile(r"\d")
 
-
-# Measured with benchmarks/quality.py: against bare probabilities these keep 4 to 11 more answers in
-# a hundred at the same budget. Marks cost a token each and say little once words around them are
-# gone, but the end of a sentence tells a reader more than a comma; and a word is worth more where
-# its neighbours stay, since phrases answer questions: the more so the more room there is.
-_SENTENCE_MARK_WEIGHT = 0.75
-_MARK_WEIGHT = 0.25
-_NEIGHBOUR_WEIGHT_PER_SHARE, _MOST_NEIGHBOUR_WEIGHT = 0.8, 0.5
-# Most answers that a hard budget loses are lost in part: "South African" without "Schools Act". So
-# the words of a phrase move towards its best one. What the model finds hardly worth keeping, below
-# this share of the text's mean, is what stands between phrases: "of the", "which were".
-_PHRASE_WEIGHT = 0.5
-_BETWEEN_PHRASES = 0.4
-
-
-def word_values(
-    layout: Layout, probabilities: FloatArray, share: float
-) -> tuple[FloatArray, IntArray]:
-    """What each unit of a text is worth to a budget, and the word that it stands at.
-
-    A word's value is its probability, raised towards that of the best word of its phrase and mixed
-    with those of the words beside it. A phrase is a run of words that no punctuation mark, no line
-    break and no improbable word interrupts. A mark is worth a part of its probability. Neither a
-    mark nor another sign (a bullet, an operator) is worth more than the word that it stands at, nor
-    anything without it.
-
-    Args:
-        layout: The text and its units.
-        probabilities: Keep probability of each unit.
-        share: Which share of the set's tokens the budget holds.
-
-    Returns:
-        Values, and the index of each unit's word, -1 for words; both of shape ``(len(layout),)``.
-    """
-    marks, closing = layout.marks()
-    signs = layout.signs()
-    words = np.flatnonzero(~signs)
-    weights = np.where(closing, _SENTENCE_MARK_WEIGHT, np.where(marks, _MARK_WEIGHT, 1.0))
-    values = probabilities * weights
-    host = np.full(len(layout), -1, dtype=np.int64)
-    if not len(words):
-        return values.astype(np.float32), host
-    own = _by_phrase(layout, probabilities[words], words, marks)
-    padded = np.concatenate((own[:1], own, own[-1:]))
-    beside = (padded[:-2] + padded[2:]) / 2
-    weight = min(_NEIGHBOUR_WEIGHT_PER_SHARE * share, _MOST_NEIGHBOUR_WEIGHT)
-    values[words] = (1 - weight) * own + weight * beside
-    # A sign stands at the word before it where no space is between, else at the word after it.
-    following = np.searchsorted(words, np.arange(len(layout)))
-    before, after = (
-        words[np.maximum(following - 1, 0)],
-        words[np.minimum(following, len(words) - 1)],
-    )
-    host[signs] = np.where(layout.glued() & (following > 0), before, after)[signs]
-    values[signs] = np.minimum(values[signs], values[host[signs]])
-    return values.astype(np.float32), host
-
-
-def _by_phrase(layout: Layout, own: FloatArray, words: IntArray, marks: BoolArray) -> FloatArray:
-    """``own``, the probabilities of ``words``, raised towards the best of each phrase."""
-    between = own < _BETWEEN_PHRASES * own.mean()
-    # How many marks and line breaks stand before each word: where that changes a phrase ends.
-    ends = np.cumsum(marks | layout.begins_line())[words]
-    begins = np.ones(len(words), dtype=bool)
-    begins[1:] = between[1:] | between[:-1] | (ends[1:] > ends[:-1])
-    first = np.flatnonzero(begins)
-    best = np.repeat(np.maximum.reduceat(own, first), np.diff(first, append=len(words)))
-    raised: FloatArray = own + _PHRASE_WEIGHT * (best - own)
-    return raised
-
-
-def ranking(values: FloatArray, forced: BoolArray) -> IntArray:
+def ranking(values: FloatArray, forced: BoolArray, protected: BoolArray | None = None) -> IntArray:
     """Unit indices, first the one to keep before all others.
 
-    Forced units come first, then the higher value, then the earlier position, so that the order
-    is total and repeats exactly.
+    Forced units come first, then protected ones, then the higher value, then the earlier position,
+    so that the order is total and repeats exactly.
 
     Args:
         values: Value of each unit of the set, shape ``(n,)``.
         forced: Which units must stay, shape ``(n,)``.
+        protected: Which units come next, shape ``(n,)``.
     """
-    return np.lexsort((np.arange(len(values)), -values, ~forced))
+    last = ~forced if protected is None else np.where(forced, 0, 2 - protected)
+    return np.lexsort((np.arange(len(values)), -values, last))
 
 
 def force_ids(layout: Layout, tokens: Sequence[str]) -> IntArray:
@@ -117,14 +50,22 @@ def force_ids(layout: Layout, tokens: Sequence[str]) -> IntArray:
     and ends with a unit, so ``"the"`` does not hold "theory" and ``"."`` does not hold "3.14".
     """
     ids = np.full(len(layout), -1, dtype=np.int64)
+    tokens = [token.strip() and token for token in tokens]
+    if not any(tokens):
+        return ids
     begins = {start: i for i, start in enumerate(layout.starts)}
     finishes = {end: i for i, end in enumerate(layout.ends)}
+    texts = list(itertools.pairwise(layout.origins.tolist()))
     for number, token in enumerate(tokens):
-        if not token.strip():
+        if not token:
             continue
         # "!" also holds "!!!", which is one unit.
         run = "+" if len(token) == 1 and not token.isalnum() else ""
-        for match in re.finditer(re.escape(token.strip()) + run, layout.text):
+        pattern = re.compile(re.escape(token.strip()) + run)
+        # Text by text, so that none reaches from one into the next.
+        for match in itertools.chain.from_iterable(
+            pattern.finditer(layout.text, start, end - 1) for start, end in texts
+        ):
             first, last = begins.get(match.start()), finishes.get(match.end())
             if first is not None and last is not None:
                 ids[first : last + 1] = number if first == last else -2
@@ -133,8 +74,7 @@ def force_ids(layout: Layout, tokens: Sequence[str]) -> IntArray:
 
 def digit_units(layout: Layout) -> BoolArray:
     """Which units contain a digit, shape ``(len(layout),)``."""
-    bounds = zip(layout.starts, layout.ends, strict=True)
-    return np.array([bool(_DIGIT.search(layout.text, *span)) for span in bounds], dtype=bool)
+    return layout.holds(DIGIT)
 
 
 def drop_consecutive(kept: IntArray, ids: IntArray, document: IntArray) -> IntArray:
