@@ -17,6 +17,7 @@ from lingua2.backends.torch import TorchBackend
 from lingua2.encoder import Encoder
 from lingua2.loading import Checkpoint, load_checkpoint
 from lingua2.options import ModelOptions
+from lingua2.scores import quantised
 from samples import AWKWARD, CHINESE, MANY_KINDS, PROSE
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
@@ -26,6 +27,10 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "ModernBERT": checkpoints.build_modernbert,
     "DeBERTa": checkpoints.build_deberta,
 }
+
+
+# Probabilities are whole numbers of 255ths.
+HALF_A_LEVEL = 0.5 / 255
 
 
 @pytest.fixture(scope="session", params=sorted(BUILDERS))
@@ -72,8 +77,8 @@ def test_scores_are_those_of_the_model_run_by_hand(checkpoint: Checkpoint) -> No
             for p, (a, b) in zip(probabilities, offsets, strict=True)
             if a < end and b > start and PROSE[max(a, start) : min(b, end)].strip()
         ]
-        assert scored.mean[unit] == pytest.approx(np.mean(own), abs=1e-5)
-        assert scored.first[unit] == pytest.approx(own[0], abs=1e-5)
+        assert scored.mean[unit] == pytest.approx(np.mean(own), abs=HALF_A_LEVEL + 1e-5)
+        assert scored.first[unit] == pytest.approx(own[0], abs=HALF_A_LEVEL + 1e-5)
 
 
 @pytest.mark.parametrize("text", [*MANY_KINDS.values(), *AWKWARD.values()])
@@ -91,10 +96,20 @@ def test_chinese_units_are_whole_characters_with_every_tokenizer(checkpoint: Che
 
 def test_scores_do_not_depend_on_neighbours_or_batches(checkpoint: Checkpoint) -> None:
     texts = list(MANY_KINDS.values())
-    together = encoder(checkpoint).score(texts)
-    for text, scored in zip(texts, together, strict=True):
-        (alone,) = encoder(checkpoint, torch_backend(checkpoint, max_batch_tokens=1)).score([text])
-        np.testing.assert_allclose(scored.mean, alone.mean, atol=1e-5)
+    alone = encoder(checkpoint, torch_backend(checkpoint, max_batch_tokens=1))
+    together = np.concatenate([own.mean for own in encoder(checkpoint).score(texts)])
+    single = np.concatenate([alone.score([text])[0].mean for text in texts])
+    # What lies between two levels may be rounded either way.
+    np.testing.assert_allclose(together, single, atol=2 * HALF_A_LEVEL + 1e-5)
+    assert (together == single).mean() > 0.99
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_probabilities_are_whole_numbers_of_255ths(checkpoint: Checkpoint, pooling: str) -> None:
+    for scored in encoder(checkpoint).score([*MANY_KINDS.values()]):
+        own = scored.probabilities(pooling)
+        np.testing.assert_array_equal(own, quantised(own))
+        assert not own.flags.writeable
 
 
 class Recorder:

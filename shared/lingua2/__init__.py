@@ -14,12 +14,18 @@ from .errors import (
     OptionError,
     TokenCounterError,
 )
+from .estimate import BreakEven, break_even
 from .options import CompressionOptions, ModelOptions
 from .result import CompressionResult, DroppedForced, Word
+from .score_cache import ScoreCache
+from .score_sqlite import SqliteScoreCache
+from .score_store import ScoreStatistics
+from .scores import packed_text
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BreakEven",
     "BudgetWarning",
     "CompressionOptions",
     "CompressionResult",
@@ -30,6 +36,11 @@ __all__ = [
     "ModelLoadError",
     "ModelOptions",
     "OptionError",
+    "ScoreCache",
+    "ScoreStatistics",
+    "SqliteScoreCache",
     "TokenCounterError",
     "Word",
+    "break_even",
+    "packed_text",
 ]

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import Unpack
 
+from ._checks import (
+    check_result,
+    checked_flags,
+    checked_frames,
+    checked_scores,
+    checked_stream,
+    checked_texts,
+    grouped,
+)
+from ._extras import require
+from .backends import BackendChoice
 from .budget import Frame
 from .counting import resolve_token_counter
-from .encoder import Encoder, ScoredText
-from .errors import BudgetWarning, InputError, OptionError, TokenCounterError
+from .encoder import Encoder
+from .errors import InputError, ModelLoadError, OptionError
+from .fingerprint import Identity
 from .job import Job
-from .loading import Checkpoint, check_source, load_checkpoint
+from .loading import Checkpoint, check_source
 from .options import (
     BUDGET_OPTIONS,
     ModelOptions,
@@ -26,6 +36,8 @@ from .options import (
     validated,
 )
 from .result import CompressionResult
+from .score_store import ScoreStatistics, ScoreStore
+from .scores import ScoredText, pack_scores, unscored
 
 __all__ = ["Compressor", "encoder_of"]
 
@@ -48,6 +60,9 @@ class Compressor:
         trust_remote_code: bool = False,
         max_length: int = 512,
         max_batch_tokens: int | None = None,
+        backend: str = "torch",
+        score_cache: Any = None,
+        score_memory: int = 64_000_000,
         **options: Unpack[OptionOverrides],
     ) -> None:
         """Choose the checkpoint and, optionally, defaults for `compress`.
@@ -59,6 +74,12 @@ class Compressor:
             trust_remote_code: Run Python code that comes with a hub checkpoint.
             max_length: Longest window in model tokens.
             max_batch_tokens: Padded tokens of one forward pass; None chooses by device.
+            backend: What runs the model: "torch" (fp16 on CUDA), "torch-fp32", "torch-int8",
+                "onnx", "onnx-int8", "openvino", "openvino-int8", or "auto" for the fastest that is
+                installed and decides as PyTorch in fp32 does.
+            score_cache: Where scores outlive the process: the path of an SQLite file, a LangChain
+                ``ByteStore``, a LlamaIndex key-value store or a `ScoreCache`.
+            score_memory: Bytes for the scores of recent texts in memory; 0 turns it off.
             **options: Defaults for the options of `compress`.
 
         Raises:
@@ -74,6 +95,9 @@ class Compressor:
                 "trust_remote_code": trust_remote_code,
                 "max_length": max_length,
                 "max_batch_tokens": max_batch_tokens,
+                "backend": backend,
+                "score_cache": score_cache,
+                "score_memory": score_memory,
             },
         )
         check_source(self._model_options)
@@ -83,6 +107,8 @@ class Compressor:
         resolve_options({} if has_budget else {"rate": 1.0}, self._defaults)
         self._encoder: Encoder | None = None
         self._lock = threading.Lock()
+        self._identity: Identity | None = Identity(self._model_options, _expected_precision)
+        self._store = ScoreStore(score_cache, self._model_options.score_memory)
 
     def load(self) -> Compressor:
         """Load tokenizer and weights now instead of at the first call that needs them.
@@ -94,6 +120,42 @@ class Compressor:
         self._loaded_encoder()
         return self
 
+    @property
+    def fingerprint(self) -> str:
+        """What the scores of this compressor depend on besides the text, as 32 hex digits.
+
+        Packed scores are only ever used under the fingerprint under which they were packed. The
+        checkpoint's files are hashed; the model is not loaded, but for a hub model that is not in
+        the local cache yet.
+
+        Raises:
+            ModelLoadError: See `load`; or the files changed after they were loaded.
+        """
+        if self._identity is None:
+            raise ModelLoadError(
+                "a model that exists in memory only has no fingerprint; save it and give "
+                "Compressor its directory"
+            )
+        if self._identity.value is None:
+            self.load()
+        return self._identity.value or ""
+
+    @property
+    def backend(self) -> BackendChoice:
+        """What runs the model, and why it was taken; loads the model.
+
+        Raises:
+            ModelLoadError: See `load`.
+        """
+        from .backends.choice import choice_of
+
+        return choice_of(self._model_options, self._loaded_encoder().backend)
+
+    @property
+    def score_statistics(self) -> ScoreStatistics:
+        """Where the scores came from so far."""
+        return self._store.statistics
+
     def score(self, texts: Iterable[str]) -> list[ScoredText]:
         """Keep probabilities of the units of every text, whatever the budget.
 
@@ -101,7 +163,49 @@ class Compressor:
             InputError: ``texts`` is not a sequence of strings.
             ModelLoadError: See `load`.
         """
-        return self._loaded_encoder().score(_checked(texts))
+        return self._scored(checked_texts(texts))
+
+    def score_stream(self, texts: Iterable[str], *, progress: bool = False) -> Iterator[ScoredText]:
+        """`score` for any number of texts: they are read, and scores handed out, bit by bit.
+
+        Args:
+            texts: Any iterable of strings; a few hundred thousand characters are held at a time.
+            progress: Show a progress bar.
+
+        Returns:
+            The scores of every text, in order.
+
+        Raises:
+            InputError: ``texts`` does not consist of strings.
+            ImportError: ``progress`` needs tqdm.
+            ModelLoadError: See `load`.
+        """
+        bar = require("tqdm.auto", "distill").tqdm if progress else None
+        stream = checked_stream(texts)
+        total = len(texts) if isinstance(texts, Sized) else None
+        scored = (item for group in grouped(stream) for item in self._scored(group, recent=False))
+        return iter(bar(scored, total=total, unit=" texts") if bar else scored)
+
+    def pack(self, texts: Iterable[str], *, progress: bool = False) -> Iterator[bytes]:
+        """Scores of every text as bytes to store with it and to give to `compress` later.
+
+        About one byte a word. `packed_text` makes a string of it for metadata without bytes.
+
+        Args:
+            texts: Any iterable of strings, as long as it may be; see `score_stream`.
+            progress: Show a progress bar.
+
+        Returns:
+            Packed scores of every text, in order.
+
+        Raises:
+            InputError: ``texts`` does not consist of strings.
+            ImportError: ``progress`` needs tqdm.
+            ModelLoadError: See `load`.
+        """
+        scored = self.score_stream(texts, progress=progress)
+        # Asked for each text, since loading the weights may show another one.
+        return (pack_scores(item, self.fingerprint) for item in scored)
 
     def compress(
         self,
@@ -110,6 +214,7 @@ class Compressor:
         query: str | None = None,
         frames: Sequence[Frame] | None = None,
         keep_empty: bool | Sequence[bool] = False,
+        scores: Sequence[bytes | str | None] | None = None,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """Compress ``texts`` together to one budget.
@@ -125,6 +230,8 @@ class Compressor:
                 a prompt template; it counts towards the budget where the text is not empty.
             keep_empty: Texts of which nothing was kept still show their frame and separator, and
                 these count: all such texts, or one flag per text.
+            scores: What `pack` gave for each text, as bytes or as `packed_text` made of it, or
+                None. Damaged or stale ones are ignored; what has no scores anywhere is scored.
             **options: The fields of `CompressionOptions`.
 
         Returns:
@@ -132,19 +239,19 @@ class Compressor:
 
         Raises:
             OptionError: Options are out of range or exclude each other.
-            InputError: ``texts`` is not a sequence of strings, or ``frames`` or ``keep_empty`` do
-                not fit it.
+            InputError: ``texts`` is not a sequence of strings, or ``frames``, ``keep_empty`` or
+                ``scores`` do not fit it.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
 
         Warns:
             BudgetWarning: Forced units did not fit into the budget.
         """
-        sources = _checked(texts)
+        sources = checked_texts(texts)
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
         resolved = resolve_options(self._defaults, dict(options))
-        around = _checked_frames(frames, len(sources))
+        around = checked_frames(frames, len(sources))
         if resolved.relevance is not None and resolved.threshold is not None:
             raise OptionError(
                 "relevance steers a budget and threshold has none: leave relevance out, or give "
@@ -155,14 +262,17 @@ class Compressor:
                 f"relevance has {len(resolved.relevance)} numbers for {len(sources)} texts; give "
                 "one per text"
             )
+        reads = resolved.relevance == "model" and bool(query)
         count = resolve_token_counter(resolved.token_counter)
-        stay = _checked_flags(keep_empty, len(sources))
+        stay = checked_flags(keep_empty, len(sources))
+        packed = checked_scores(scores, len(sources))
         job = Job(sources, around, stay, query or "", resolved, count)
         if job.fits():
             labels = resolved.return_word_label
-            return job.unchanged(self._loaded_encoder().score(sources) if labels else None)
-        result = job.finish(self._loaded_encoder().score(sources))
-        _warn(result)
+            return job.unchanged(self._scored(sources, packed) if labels else None)
+        scored = self._asked(sources, query) if reads else self._scored(sources, packed)
+        result = job.finish(scored)
+        check_result(result)
         return result
 
     async def acompress(
@@ -172,19 +282,30 @@ class Compressor:
         query: str | None = None,
         frames: Sequence[Frame] | None = None,
         keep_empty: bool | Sequence[bool] = False,
+        scores: Sequence[bytes | str | None] | None = None,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """`compress` in a worker thread, so that the event loop stays free."""
+        # Whoever awaits this has it imported; others need not wait for that.
+        import asyncio
+
         call = partial(
-            self.compress, texts, query=query, frames=frames, keep_empty=keep_empty, **options
+            self.compress,
+            texts,
+            query=query,
+            frames=frames,
+            keep_empty=keep_empty,
+            scores=scores,
+            **options,
         )
         return await asyncio.to_thread(call)
 
     @classmethod
     def _around(cls, encoder: Encoder) -> Compressor:
         """A compressor that scores with ``encoder``, for models that exist in memory only."""
-        made = cls()
-        made._encoder = encoder
+        # Its weights may go on changing, so nothing is remembered.
+        made = cls(score_memory=0)
+        made._encoder, made._identity = encoder, None
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Compressor:
@@ -193,18 +314,71 @@ class Compressor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickle holds the options; the other process loads its own weights.
-        return partial(Compressor, **self._model_options.model_dump(), **self._defaults), ()
+        # Not `model_dump`, which would take a store that is a pydantic model apart.
+        return partial(Compressor, **dict(self._model_options), **self._defaults), ()
+
+    def _scored(
+        self, texts: list[str], packed: Sequence[Any] = (), *, recent: bool = True
+    ) -> list[ScoredText]:
+        """The scores of ``texts`` from wherever they are, and else from the model, in one call."""
+        distinct = dict.fromkeys(texts)
+        stored = [pair for pair in zip(texts, packed, strict=False) if pair[1] is not None]
+        known = self._known_fingerprint() if stored or self._store.is_persistent else None
+        found = self._store.find(distinct, stored, known)
+        # A blank text has nothing to score, and must not be why the weights are loaded.
+        found.update((text, unscored(text)) for text in distinct if not text.strip())
+        missing = [text for text in distinct if text not in found]
+        if missing:
+            encoder = self._loaded_encoder()
+            if known and known != self._known_fingerprint():
+                # The files had changed since they were hashed: what was found is not theirs.
+                return self._scored(texts, packed, recent=recent)
+            computed = encoder.score(missing)
+            self._store.keep(computed, known, recent=recent)
+            found.update(zip(missing, computed, strict=True))
+        return [found[text] for text in texts]
+
+    def _asked(self, texts: list[str], query: str | None) -> list[ScoredText]:
+        """Scores behind the question, which nothing can have stored."""
+        encoder = self._loaded_encoder()
+        if not encoder.reads_questions:
+            raise OptionError(
+                "relevance='model' needs a checkpoint that was trained with questions, which "
+                f"{str(self._model_options.model_name or 'the embedded model')!r} was not; use "
+                "relevance='bm25'"
+            )
+        return encoder.score(texts, query or "")
+
+    def _known_fingerprint(self) -> str | None:
+        """The fingerprint; None where there is none, which costs stored scores and no more."""
+        try:
+            return self.fingerprint
+        except ModelLoadError as error:
+            self._store.tell("fingerprint", f"stored scores are not used: {error}")
+            return None
 
     def _loaded_encoder(self) -> Encoder:
         if self._encoder is None:
             with self._lock:
                 if self._encoder is None:
-                    self._encoder = _build_encoder(self._model_options)
+                    encoder = _build_encoder(self._model_options)
+                    precision = encoder.backend.precision
+                    if self._identity is not None and self._identity.loaded(precision):
+                        self._store.forget()
+                    self._encoder = encoder
         return self._encoder
 
 
+def _expected_precision(options: ModelOptions) -> str | None:
+    from .backends.choice import precision_of
+
+    return precision_of(options)
+
+
 def _build_encoder(options: ModelOptions) -> Encoder:
-    return encoder_of(load_checkpoint(options), options.max_batch_tokens)
+    from .backends.build import build_encoder
+
+    return build_encoder(options)
 
 
 def encoder_of(checkpoint: Checkpoint, max_batch_tokens: int | None = None) -> Encoder:
@@ -218,67 +392,3 @@ def encoder_of(checkpoint: Checkpoint, max_batch_tokens: int | None = None) -> E
         max_batch_tokens=max_batch_tokens,
     )
     return Encoder(checkpoint, backend)
-
-
-def _checked(texts: Any) -> list[str]:
-    if isinstance(texts, (str, bytes)):
-        raise InputError(
-            f"texts is one {type(texts).__name__}, not a list of strings; write [text] to compress "
-            "a single text"
-        )
-    if isinstance(texts, (Mapping, set, frozenset)) or not isinstance(texts, Iterable):
-        raise InputError(f"texts must be a list of strings, got {type(texts).__name__}")
-    checked = list(texts)
-    for i, text in enumerate(checked):
-        if not isinstance(text, str):
-            hint = "; pass its page_content" if hasattr(text, "page_content") else ""
-            raise InputError(
-                f"texts[{i}] is a {type(text).__name__}; every text must be a string{hint}"
-            )
-    return checked
-
-
-def _checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]:
-    if frames is None:
-        return [("", "")] * size
-    checked = list(frames)
-    if len(checked) != size:
-        raise InputError(f"frames has {len(checked)} entries for {size} texts; give one per text")
-    for i, frame in enumerate(checked):
-        pair = isinstance(frame, Sequence) and not isinstance(frame, str) and len(frame) == 2
-        if not pair or not all(isinstance(part, str) for part in frame):
-            raise InputError(f"frames[{i}] is {frame!r}; give a pair of strings (before, after)")
-    return checked
-
-
-def _checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[bool]:
-    if not isinstance(keep_empty, Sequence):
-        return [bool(keep_empty)] * size
-    if len(keep_empty) != size:
-        raise InputError(f"keep_empty has {len(keep_empty)} flags for {size} texts; give one each")
-    return keep_empty
-
-
-def _warn(result: CompressionResult) -> None:
-    message = ""
-    if result.budget is not None and result.compressed_tokens > result.budget:
-        if not result.prompt:
-            raise TokenCounterError(
-                f"the token_counter counts {result.compressed_tokens} tokens for an empty text, "
-                f"more than the budget of {result.budget}; it must leave special tokens out"
-            )
-        message = (
-            f"what surrounds the texts costs {result.compressed_tokens} tokens on its own and "
-            f"keep_empty keeps all of it, so the budget of {result.budget} tokens cannot hold; no "
-            "text was kept"
-        )
-    elif result.dropped_forced:
-        words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
-        more = "" if len(result.dropped_forced) <= 5 else ", …"
-        message = (
-            f"the budget of {result.budget} tokens cannot hold all forced words: "
-            f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists "
-            "them"
-        )
-    if message:
-        warnings.warn(message, BudgetWarning, stacklevel=3)

@@ -1,12 +1,13 @@
 """From texts to scored units: tokenise once, cut windows at sentence ends, run the model, pool.
 
-Scores depend on a text and the checkpoint alone, not on budget, query or neighbours.
+Scores depend on a text and the checkpoint alone, not on budget or neighbours; nor on the query,
+unless the model reads it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ import numpy as np
 
 from .backends import Backend, FloatArray
 from .counting import well_formed
+from .questions import question_prefix
+from .scores import ScoredText, quantised
 from .text import IntArray, Units, has_unspaced, split_units
 
 if TYPE_CHECKING:
-    from .loading import Checkpoint
+    from .loading import Tokenization
 
 __all__ = ["Encoder", "ScoredText"]
 
@@ -25,28 +28,6 @@ __all__ = ["Encoder", "ScoredText"]
 _GROUP_CHARACTERS = 4_000_000
 # White space by code point; the last entry stands for everything above U+3000.
 _SPACES = np.array([chr(code).isspace() for code in range(0x3002)])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredText:
-    """A text's units and the model's opinion of them.
-
-    Attributes:
-        text: The text.
-        units: Its units, ``n`` of them.
-        mean: Mean keep probability of each unit's tokens, float32, shape ``(n,)``; 0 where the
-            tokenizer yields no token for a unit.
-        first: Keep probability of each unit's first token, float32, shape ``(n,)``.
-    """
-
-    text: str
-    units: Units
-    mean: FloatArray
-    first: FloatArray
-
-    def probabilities(self, token_to_word: str) -> FloatArray:
-        """Keep probability of each unit, pooled as ``"mean"`` or ``"first"``."""
-        return self.first if token_to_word == "first" else self.mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,50 +39,75 @@ class _Tokens:
     ends: IntArray
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A text on its way to the model; ``bounds`` are those of its windows, see `_cut`."""
+
+    text: str
+    tokens: _Tokens
+    units: Units
+    bounds: list[int]
+
+
 class Encoder:
     """Scores the units of texts with one checkpoint. Safe to use from several threads."""
 
-    def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
+    def __init__(self, checkpoint: Tokenization, backend: Backend) -> None:
         self._checkpoint = checkpoint
         self._backend = backend
-        self._window = checkpoint.max_length - len(checkpoint.prefix) - len(checkpoint.suffix)
+
+    @property
+    def reads_questions(self) -> bool:
+        """Whether the model learnt to read a question before the text."""
+        return self._checkpoint.reads_questions
 
     @property
     def backend(self) -> Backend:
         """What runs the model."""
         return self._backend
 
-    def score(self, texts: Sequence[str]) -> list[ScoredText]:
+    def score(self, texts: Sequence[str], question: str = "") -> list[ScoredText]:
         """Score every text; identical texts are scored once.
 
         Args:
             texts: Any strings; nothing is cut off, however long.
+            question: What the model reads before every window, for one that learnt to.
 
         Returns:
             One `ScoredText` per text, in order.
         """
         distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        tokens = self._tokenize(list(distinct))
-        units = [self._units(text, item) for text, item in zip(distinct, tokens, strict=True)]
-        windows: list[Sequence[int]] = []
-        cuts: list[list[int]] = []
-        for text, item, unit in zip(distinct, tokens, units, strict=True):
-            bounds = self._cut(text, item, unit)
-            cuts.append(bounds)
-            windows += [
-                (*self._checkpoint.prefix, *item.ids[low:high], *self._checkpoint.suffix)
-                for low, high in itertools.pairwise(bounds)
-            ]
+        prefix = question_prefix(self._checkpoint, question)
+        prepared = self._prepared(list(distinct), prefix)
+        windows = [window for text in prepared for window in self._windows(text, prefix)]
         probabilities = iter(self._backend.keep_probabilities(windows))
-        inner = slice(len(self._checkpoint.prefix), -len(self._checkpoint.suffix) or None)
+        inner = slice(len(prefix), -len(self._checkpoint.suffix) or None)
         scored = []
-        for text, item, unit, bounds in zip(distinct, tokens, units, cuts, strict=True):
-            parts = [next(probabilities)[inner] for _ in bounds[1:]]
+        for text in prepared:
+            parts = [next(probabilities)[inner] for _ in text.bounds[1:]]
             values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-            scored.append(_pool(text, unit, item, values))
+            scored.append(_pool(text.text, text.units, text.tokens, values))
         return [scored[distinct[text]] for text in texts]
 
-    def _tokenize(self, texts: list[str]) -> list[_Tokens]:
+    def windows(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """The token ids that the model reads for ``texts``, window by window."""
+        prefix = self._checkpoint.prefix
+        prepared = self._prepared(list(texts), prefix)
+        return [window for text in prepared for window in self._windows(text, prefix)]
+
+    def _prepared(self, texts: list[str], prefix: Sequence[int]) -> list[_Prepared]:
+        longest = self._checkpoint.max_length - len(prefix) - len(self._checkpoint.suffix)
+        prepared = []
+        for text, tokens in self._tokenize(texts):
+            units = self._units(text, tokens)
+            prepared.append(_Prepared(text, tokens, units, _cut(text, tokens, units, longest)))
+        return prepared
+
+    def _windows(self, text: _Prepared, prefix: Sequence[int]) -> Iterator[Sequence[int]]:
+        for low, high in itertools.pairwise(text.bounds):
+            yield (*prefix, *text.tokens.ids[low:high], *self._checkpoint.suffix)
+
+    def _tokenize(self, texts: list[str]) -> list[tuple[str, _Tokens]]:
         tokens: list[_Tokens] = []
         group: list[str] = []
         size = 0
@@ -111,7 +117,7 @@ class Encoder:
             if size >= _GROUP_CHARACTERS or i == len(texts) - 1:
                 tokens += self._tokenize_group(group)
                 group, size = [], 0
-        return tokens
+        return list(zip(texts, tokens, strict=True))
 
     def _tokenize_group(self, texts: list[str]) -> list[_Tokens]:
         encodings = self._checkpoint.pieces.encode_batch(
@@ -129,27 +135,28 @@ class Encoder:
             return split_units(text)
         return split_units(text, np.unique(tokens.starts))
 
-    def _cut(self, text: str, tokens: _Tokens, units: Units) -> list[int]:
-        """Window bounds as token positions: ``bounds[i]:bounds[i + 1]`` is window ``i``.
 
-        Windows of a text get about the same length, so that no tail is scored without context,
-        and end at a sentence end where there is one near enough (paper, section 3.2 of the
-        reference implementation's chunking), else between two units.
-        """
-        total, longest = len(tokens.ids), self._window
-        if total <= longest:
-            return [0, total] if total else [0]
-        unit_tokens = np.searchsorted(tokens.ends, units.starts, side="right")
-        sentence_tokens = unit_tokens[units.sentence_starts(text)]
-        bounds = [0]
-        while total - bounds[-1] > longest:
-            low = bounds[-1]
-            target = low + -(-(total - low) // -(-(total - low) // longest))
-            cut = _nearest(sentence_tokens, target, (low + target) // 2, low + longest)
-            if cut is None:
-                cut = _nearest(unit_tokens, target, (low + target) // 2, low + longest)
-            bounds.append(low + longest if cut is None else cut)
-        return [*bounds, total]
+def _cut(text: str, tokens: _Tokens, units: Units, longest: int) -> list[int]:
+    """Window bounds as token positions: ``bounds[i]:bounds[i + 1]`` is window ``i``.
+
+    Windows of a text get about the same length, so that no tail is scored without context,
+    and end at a sentence end where there is one near enough (paper, section 3.2 of the
+    reference implementation's chunking), else between two units.
+    """
+    total = len(tokens.ids)
+    if total <= longest:
+        return [0, total] if total else [0]
+    unit_tokens = np.searchsorted(tokens.ends, units.starts, side="right")
+    sentence_tokens = unit_tokens[units.sentence_starts(text)]
+    bounds = [0]
+    while total - bounds[-1] > longest:
+        low = bounds[-1]
+        target = low + -(-(total - low) // -(-(total - low) // longest))
+        cut = _nearest(sentence_tokens, target, (low + target) // 2, low + longest)
+        if cut is None:
+            cut = _nearest(unit_tokens, target, (low + target) // 2, low + longest)
+        bounds.append(low + longest if cut is None else cut)
+    return [*bounds, total]
 
 
 def _nearest(positions: IntArray, target: int, above: int, most: int) -> int | None:
@@ -180,7 +187,7 @@ def _pool(text: str, units: Units, tokens: _Tokens, values: FloatArray) -> Score
     """Word probabilities from token probabilities; ``values`` has shape ``(len(tokens.ids),)``."""
     count = len(units)
     if not count or not len(values):
-        zeros = np.zeros(count, np.float32)
+        zeros = quantised(np.zeros(count))
         return ScoredText(text, units, zeros, zeros)
     # A token covers units first..last; nearly always one, but `."` may be one token and two units.
     first = np.searchsorted(units.ends, tokens.starts, side="right")
@@ -195,4 +202,4 @@ def _pool(text: str, units: Units, tokens: _Tokens, values: FloatArray) -> Score
     head = np.zeros(count, np.float32)
     # Written back to front, so that a unit's first token is the one that stays.
     head[unit[::-1]] = values[token[::-1]]
-    return ScoredText(text, units, mean.astype(np.float32), head)
+    return ScoredText(text, units, quantised(mean), quantised(head))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from .backends import FloatArray
-from .budget import Frame, Prompt, fill_budget
+from .blocks import KnownBlocks
+from .budget import fill_budget
 from .counting import TokenCounter
 from .encoder import ScoredText
 from .options import CompressionOptions
+from .prompt import Frame, Prompt, join_texts
+from .protect.guards import Guards, guards_of
 from .relevance import RELEVANCE_WEIGHT, by_sentence, by_text
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
@@ -29,6 +32,7 @@ from .selection import (
     word_values,
 )
 from .text import BoolArray, IntArray
+from .vocabularies import BundledCounter
 
 __all__ = ["Job"]
 
@@ -51,7 +55,9 @@ class Job:
         self.query = query
         self.options = options
         self.count = count
-        self.original_tokens = count(self._prompt([]).join(sources))
+        self._original = join_texts(sources, frames, options.document_separator, keep_empty)
+        self._tokens = count.encode(self._original) if isinstance(count, BundledCounter) else None
+        self.original_tokens = count(self._original) if self._tokens is None else len(self._tokens)
         self.budget = self._budget()
 
     def fits(self) -> bool:
@@ -78,65 +84,63 @@ class Job:
             "\n" in t for t in options.force_tokens if not t.strip()
         )
         layouts = [Layout(s.text, s.units, keep_breaks=breaks) for s in scored]
-        prompt = self._prompt(layouts)
+        prompt = Prompt(layouts, self.frames, options.document_separator, self.keep_empty)
+        layout = prompt.layout
         own = [s.probabilities(options.token_to_word) for s in scored]
-        ids = _joined([force_ids(layout, options.force_tokens) for layout in layouts], np.int64)
+        ids = force_ids(layout, options.force_tokens)
         forced: BoolArray = ids != -1
         if options.force_reserve_digit:
-            forced |= _joined([digit_units(layout) for layout in layouts], np.bool_)
+            forced |= digit_units(layout)
+        guards = guards_of(layouts, layout, options.protect)
         relevance = self._relevance(layouts)
         stay = self._context_filter(prompt, own, relevance)
         if stay.all() and self.budget is not None and self.original_tokens <= self.budget:
             return self.unchanged(scored)
         candidates = stay[prompt.document]
         if self.budget is None:
-            likely = _joined(own, np.float32) >= options.threshold
-            kept = np.flatnonzero(candidates & (forced | likely))
+            likely = _joined(own) >= (options.threshold or 0.0)
+            whole = guards.completed(forced | guards.units | likely)
+            kept = np.flatnonzero(candidates & whole)
             if options.drop_consecutive:
                 kept = drop_consecutive(kept, ids, prompt.document)
             used = self.count(prompt.render(kept))
         else:
-            kept, used = self._fill(prompt, self.budget, own, relevance, forced, ids, candidates)
-        lost = np.setdiff1d(np.flatnonzero(forced & candidates), kept, assume_unique=True)
+            wanted = _Wanted(_joined(own), relevance, forced, guards, ids, candidates)
+            kept, used = self._fill(prompt, self.budget, wanted)
+        missing = candidates.copy()
+        missing[kept] = False
+        lost = np.flatnonzero(missing & forced)
         if options.drop_consecutive:
             lost = lost[~repeats(lost, kept, ids, prompt.document)]
-        per_text = prompt.split(kept)
-        rendered = [layout.render(own) for layout, own in zip(layouts, per_text, strict=True)]
         return self._result(
-            [text for text, _ in rendered],
-            [spans for _, spans in rendered],
+            prompt.texts(kept),
+            layout.spans(kept),
             used,
-            _dropped(layouts, prompt.split(lost)),
+            _dropped(layout, lost),
+            _dropped(layout, np.flatnonzero(missing & guards.units & ~forced)),
             scored,
-            per_text,
+            prompt.split(kept),
         )
 
-    def _fill(
-        self,
-        prompt: Prompt,
-        budget: int,
-        probabilities: list[FloatArray],
-        relevance: FloatArray,
-        forced: BoolArray,
-        ids: IntArray,
-        candidates: BoolArray,
-    ) -> tuple[IntArray, int]:
-        options, document = self.options, prompt.document
+    def _fill(self, prompt: Prompt, budget: int, wanted: _Wanted) -> tuple[IntArray, int]:
+        options, layout, document = self.options, prompt.layout, prompt.document
+        forced, guards, ids = wanted.forced, wanted.guards, wanted.ids
         room = budget / max(1, self.original_tokens)
-        pairs = zip(prompt.layouts, probabilities, strict=True)
-        parts = [word_values(layout, own, room) for layout, own in pairs]
-        values = _joined([worth for worth, _ in parts], np.float32) + relevance
-        hosts = _joined([host for _, host in parts], np.int64)
-        hosts = np.where(forced | (hosts < 0), -1, hosts + prompt.offsets[document])
+        values, hosts = word_values(layout, wanted.probabilities, room)
+        values = values + wanted.relevance
+        hosts[forced | guards.units] = -1
         if options.allocation == "uniform":
             cost = cache(lambda unit: self.count(" " + unit))
-            units = (layout.unit(i) for layout in prompt.layouts for i in range(len(layout)))
-            costs = np.array([cost(unit) for unit in units], dtype=np.float32)
-            values = spread(values, forced, costs, document)
-        order = ranking(values, forced)
-        order = order[candidates[order]]
+            costs = np.array([cost(layout.unit(i)) for i in range(len(layout))], dtype=np.float32)
+            values = spread(values, forced | guards.units, costs, document)
+        guards.steer(values, hosts, forced)
+        order = ranking(values, forced, guards.units)
+        order = order[wanted.candidates[order]]
+        known: KnownBlocks | None = None
+        if isinstance(self.count, BundledCounter) and self._tokens is not None:
+            known = KnownBlocks(prompt, self.count, self._original, self._tokens)
         if not options.drop_consecutive:
-            return fill_budget(prompt, order, budget, self.count, hosts=hosts)
+            return fill_budget(prompt, order, budget, self.count, hosts=hosts, known=known)
 
         def allowed(unit: int, left: int, right: int) -> bool:
             token = ids[unit]
@@ -150,6 +154,7 @@ class Job:
             clean=lambda kept: drop_consecutive(kept, ids, document),
             allowed=allowed,
             hosts=hosts,
+            known=known,
         )
 
     def _relevance(self, layouts: list[Layout]) -> FloatArray:
@@ -157,7 +162,7 @@ class Job:
         relevance = self.options.relevance
         if isinstance(relevance, tuple):
             return RELEVANCE_WEIGHT * by_text(layouts, relevance)
-        if relevance == "bm25" and self.query:
+        if isinstance(relevance, str) and self.query:
             return RELEVANCE_WEIGHT * by_sentence(layouts, self.query)
         return np.zeros(sum(map(len, layouts)), dtype=np.float32)
 
@@ -174,9 +179,6 @@ class Job:
         worth = np.array(means, dtype=np.float32)
         return context_filter(self.sources, worth, self.options, self.budget, self.count)
 
-    def _prompt(self, layouts: list[Layout]) -> Prompt:
-        return Prompt(layouts, self.frames, self.options.document_separator, self.keep_empty)
-
     def _budget(self) -> int | None:
         if self.options.rate is not None:
             # 0.29 * 100 is 28.999999999999996 in floating point.
@@ -189,6 +191,7 @@ class Job:
         spans: list[list[tuple[int, int]]],
         used: int,
         lost: tuple[DroppedForced, ...] = (),
+        unprotected: tuple[DroppedForced, ...] = (),
         scored: list[ScoredText] | None = None,
         kept: list[IntArray] | None = None,
     ) -> CompressionResult:
@@ -202,6 +205,7 @@ class Job:
             sources=self.sources,
             frames=self.frames,
             dropped_forced=lost,
+            dropped_protected=unprotected,
             keep_empty=self.keep_empty,
             _scored=scored,
             _kept=kept,
@@ -209,13 +213,26 @@ class Job:
         )
 
 
-def _joined(parts: list[Any], dtype: Any) -> Any:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What speaks for and against each unit of the set; all arrays have its shape."""
+
+    probabilities: FloatArray
+    relevance: FloatArray
+    forced: BoolArray
+    guards: Guards
+    ids: IntArray
+    candidates: BoolArray
 
 
-def _dropped(layouts: list[Layout], lost: list[IntArray]) -> tuple[DroppedForced, ...]:
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _dropped(layout: Layout, lost: IntArray) -> tuple[DroppedForced, ...]:
     return tuple(
-        DroppedForced(number, layout.starts[i], layout.ends[i], layout.unit(i))
-        for number, (layout, units) in enumerate(zip(layouts, lost, strict=True))
-        for i in units.tolist()
+        DroppedForced(number, layout.starts[i] - origin, layout.ends[i] - origin, layout.unit(i))
+        for i in lost.tolist()
+        for number in (int(layout.document[i]),)
+        for origin in (int(layout.origins[number]),)
     )

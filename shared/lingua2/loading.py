@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ModelLoadError
 from .options import ModelOptions
+from .questions import READS_QUESTIONS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "Checkpoint",
+    "Tokenization",
     "as_checkpoint",
     "check_source",
     "load_checkpoint",
@@ -40,14 +42,12 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A loaded classifier and what its tokenizer and config say about it."""
+class Tokenization:
+    """What scoring needs to know of a checkpoint beside its model."""
 
     name: str
-    tokenizer: PreTrainedTokenizerBase
     pieces: Tokenizer
     """The tokenizer's Rust core, without truncation or padding: safe from many threads."""
-    model: PreTrainedModel
     keep_label: int
     pad_token_id: int
     prefix: tuple[int, ...]
@@ -56,6 +56,16 @@ class Checkpoint:
     """Special tokens after a window."""
     max_length: int
     """Longest window in tokens, special tokens included."""
+    reads_questions: bool
+    """Whether the model learnt to read a question before the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Tokenization):
+    """A loaded classifier and what its tokenizer and config say about it."""
+
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
 
 
 def load_checkpoint(options: ModelOptions) -> Checkpoint:
@@ -97,6 +107,7 @@ def as_checkpoint(
         prefix=prefix,
         suffix=suffix,
         max_length=_max_length(tokenizer, config, model, max_length),
+        reads_questions=getattr(config, READS_QUESTIONS, False) is True,
     )
 
 

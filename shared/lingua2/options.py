@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable
 from numbers import Real
 from pathlib import Path
@@ -24,6 +25,8 @@ from pydantic import (
 )
 
 from .errors import OptionError
+from .protect.finders import as_guards
+from .score_cache import is_score_cache
 
 __all__ = [
     "BUDGET_OPTIONS",
@@ -61,18 +64,28 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _known_relevance(value: Any) -> Any:
-    if value is None or value == "bm25":
+    if value is None or (isinstance(value, str) and value in ("bm25", "model")):
         return value
     numbers = [] if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) else [*value]
     if not numbers or not all(_is_finite(number) for number in numbers):
         raise ValueError(
-            f"expected 'bm25', one finite number per text, or None, got {str(value)[:80]!r}"
+            "expected 'bm25', 'model', one finite number per text, or None, got "
+            f"{str(value)[:80]!r}"
         )
     return tuple(map(float, numbers))
 
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _usable_cache(value: Any) -> Any:
+    if not is_score_cache(value):
+        raise ValueError(
+            "expected a path, a store with mget and mset (LangChain), with get and put "
+            f"(LlamaIndex) or with get_many and set_many, or None, got {str(value)[:80]!r}"
+        )
+    return value
 
 
 Number = BeforeValidator(_no_bool)
@@ -113,6 +126,20 @@ class ModelOptions(StrictOptions):
     device_map: str = "auto"
     """A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` is CUDA where there is one."""
 
+    backend: Literal[
+        "torch",
+        "torch-fp32",
+        "torch-int8",
+        "onnx",
+        "onnx-int8",
+        "openvino",
+        "openvino-int8",
+        "auto",
+    ] = "torch"
+    """What runs the model. ``"torch"`` computes in fp16 on CUDA and in fp32 elsewhere, the others
+    run on the CPU; ``"auto"`` measures what is installed and takes the fastest that decides as
+    PyTorch in fp32 does."""
+
     trust_remote_code: bool = False
     """Run Python code that comes with a hub checkpoint. Off: such checkpoints are refused."""
 
@@ -121,6 +148,23 @@ class ModelOptions(StrictOptions):
 
     max_batch_tokens: Annotated[int, Number, Field(ge=1)] | None = None
     """Padded tokens of one forward pass; ``None`` takes what was measured best for the device."""
+
+    score_cache: Annotated[Any, BeforeValidator(_usable_cache)] = None
+    """Where scores outlive the process: the path of an SQLite file, a LangChain ``ByteStore``, a
+    LlamaIndex key-value store or a `ScoreCache`; ``None`` keeps them in memory only."""
+
+    score_memory: Annotated[int, Number, Field(ge=0)] = 64_000_000
+    """Bytes for the scores of recent texts in memory; 0 scores a text anew in every call."""
+
+    @model_validator(mode="after")
+    def _check_device(self) -> Self:
+        cpu_only = self.backend not in ("auto", "torch", "torch-fp32")
+        if cpu_only and self.device_map not in ("auto", "cpu"):
+            raise ValueError(
+                f"backend={self.backend!r} runs on the CPU and device_map={self.device_map!r} is "
+                "another device; give device_map='cpu' or backend='torch'"
+            )
+        return self
 
 
 class CompressionOptions(StrictOptions):
@@ -162,11 +206,19 @@ class CompressionOptions(StrictOptions):
     token_to_word: Literal["mean", "first"] = "mean"
     """A word's probability is the mean of its tokens' or that of its first token."""
 
+    protect: Annotated[tuple[str, ...], BeforeValidator(as_guards)] = ("negations",)
+    """What must not break: names of guards or regular expressions. ``"negations"`` keeps a negation
+    wherever the word that it governs is kept. The others are kept before all else that is not
+    forced: ``"numbers"``, ``"dates"``, ``"identifiers"``, ``"code"``, ``"json"``, ``"tables"``,
+    ``"headings"``, ``"quotes"``. The budget holds in any case, and ``result.dropped_protected``
+    says what it could not hold."""
+
     relevance: Annotated[
-        Literal["bm25"] | tuple[float, ...] | None,
+        Literal["bm25", "model"] | tuple[float, ...] | None,
         BeforeValidator(_known_relevance),
     ] = None
-    """What lets ``query`` steer a budget: ``"bm25"`` ranks sentences by the question's words, one
+    """What lets ``query`` steer a budget: ``"bm25"`` ranks sentences by the question's words;
+    ``"model"`` lets the model read the question as well, which no stored scores can spare; one
     number per text (a retriever's or reranker's scores) ranks texts; ``None`` ignores the query."""
 
     use_context_level_filter: bool = False
@@ -244,8 +296,9 @@ class OptionOverrides(TypedDict, total=False):
     force_tokens: tuple[str, ...] | list[str]
     force_reserve_digit: bool
     drop_consecutive: bool
+    protect: tuple[str | re.Pattern[str], ...] | list[str | re.Pattern[str]]
     token_to_word: Literal["mean", "first"]
-    relevance: Literal["bm25"] | tuple[float, ...] | list[float] | None
+    relevance: Literal["bm25", "model"] | tuple[float, ...] | list[float] | None
     use_context_level_filter: bool
     target_context: int | None
     context_level_rate: float | None

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .budget import Frame, Prompt
 from .encoder import ScoredText
+from .prompt import Frame, join_texts
 from .text import IntArray
 
 __all__ = ["CompressionResult", "DroppedForced", "Word"]
@@ -25,7 +25,7 @@ class Word(NamedTuple):
 
 
 class DroppedForced(NamedTuple):
-    """A forced unit that the budget could not hold."""
+    """A forced or protected unit that the budget could not hold."""
 
     text_index: int
     """Position of its text in the input."""
@@ -49,6 +49,7 @@ class CompressionResult:
         frames: What the reader sees around each text; empty strings unless given.
         keep_empty: Per text, whether its frame stays where nothing of the text was kept.
         dropped_forced: Forced units that the budget could not hold.
+        dropped_protected: The same for units that ``protect`` names and that are not forced.
     """
 
     texts: list[str]
@@ -61,6 +62,7 @@ class CompressionResult:
     frames: Sequence[Frame] = field(repr=False)
     keep_empty: Sequence[bool] = field(repr=False)
     dropped_forced: tuple[DroppedForced, ...] = ()
+    dropped_protected: tuple[DroppedForced, ...] = ()
     _scored: Sequence[ScoredText] | None = field(default=None, repr=False, compare=False)
     _kept: Sequence[IntArray] | None = field(default=None, repr=False, compare=False)
     _pooling: str = field(default="mean", repr=False, compare=False)
@@ -71,7 +73,7 @@ class CompressionResult:
 
         They stay in where `keep_empty` says so.
         """
-        return Prompt([], self.frames, self.separator, self.keep_empty).join(self.texts)
+        return join_texts(self.texts, self.frames, self.separator, self.keep_empty)
 
     @property
     def rate(self) -> float:

@@ -1,0 +1,128 @@
+"""What `Compressor` accepts as texts and beside them, and what it has to say about a result."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .budget import Frame
+from .errors import BudgetWarning, InputError, TokenCounterError
+from .result import CompressionResult
+
+__all__ = [
+    "check_result",
+    "checked_flags",
+    "checked_frames",
+    "checked_scores",
+    "checked_stream",
+    "checked_texts",
+    "grouped",
+]
+
+# Of a stream; about 100,000 tokens.
+_GROUP_CHARACTERS = 400_000
+
+
+def checked_texts(texts: Any) -> list[str]:
+    """``texts`` as a list of strings."""
+    return list(checked_stream(texts))
+
+
+def checked_stream(texts: Any) -> Iterator[str]:
+    """``texts`` one by one; what is no collection of texts is refused at once."""
+    if isinstance(texts, (str, bytes)):
+        raise InputError(
+            f"texts is one {type(texts).__name__}, not a list of strings; write [text] to compress "
+            "a single text"
+        )
+    if isinstance(texts, (Mapping, set, frozenset)) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of strings, got {type(texts).__name__}")
+    return map(_checked_text, itertools.count(), texts)
+
+
+def _checked_text(i: int, text: Any) -> str:
+    if not isinstance(text, str):
+        hint = "; pass its page_content" if hasattr(text, "page_content") else ""
+        raise InputError(
+            f"texts[{i}] is a {type(text).__name__}; every text must be a string{hint}"
+        )
+    return text
+
+
+def checked_scores(scores: Any, size: int) -> Sequence[Any]:
+    """One entry per text; what an entry is does not matter, since scores are stored anywhere."""
+    if scores is None:
+        return [None] * size
+    if isinstance(scores, (str, bytes)) or not isinstance(scores, Sequence):
+        raise InputError(
+            f"scores is a {type(scores).__name__}; give a list with the packed scores of each "
+            "text, or None for a text without"
+        )
+    if len(scores) != size:
+        raise InputError(f"scores has {len(scores)} entries for {size} texts; give one per text")
+    return scores
+
+
+def checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]:
+    """One pair of strings per text."""
+    if frames is None:
+        return [("", "")] * size
+    checked = list(frames)
+    if len(checked) != size:
+        raise InputError(f"frames has {len(checked)} entries for {size} texts; give one per text")
+    for i, frame in enumerate(checked):
+        pair = isinstance(frame, Sequence) and not isinstance(frame, str) and len(frame) == 2
+        if not pair or not all(isinstance(part, str) for part in frame):
+            raise InputError(f"frames[{i}] is {frame!r}; give a pair of strings (before, after)")
+    return checked
+
+
+def checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[bool]:
+    """One flag per text."""
+    if not isinstance(keep_empty, Sequence):
+        return [bool(keep_empty)] * size
+    if len(keep_empty) != size:
+        raise InputError(f"keep_empty has {len(keep_empty)} flags for {size} texts; give one each")
+    return keep_empty
+
+
+def grouped(texts: Iterator[str]) -> Iterator[list[str]]:
+    """``texts`` in groups: large enough for full batches, small enough for any memory."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size >= _GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def check_result(result: CompressionResult) -> None:
+    """Warn of what the caller of the caller should know, or raise where a counter is no counter."""
+    message = ""
+    if result.budget is not None and result.compressed_tokens > result.budget:
+        if not result.prompt:
+            raise TokenCounterError(
+                f"the token_counter counts {result.compressed_tokens} tokens for an empty text, "
+                f"more than the budget of {result.budget}; it must leave special tokens out"
+            )
+        message = (
+            f"what surrounds the texts costs {result.compressed_tokens} tokens on its own and "
+            f"keep_empty keeps all of it, so the budget of {result.budget} tokens cannot hold; no "
+            "text was kept"
+        )
+    elif result.dropped_forced:
+        words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
+        more = "" if len(result.dropped_forced) <= 5 else ", …"
+        message = (
+            f"the budget of {result.budget} tokens cannot hold all forced words: "
+            f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists "
+            "them"
+        )
+    if message:
+        warnings.warn(message, BudgetWarning, stacklevel=3)

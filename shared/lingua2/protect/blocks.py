@@ -1,0 +1,107 @@
+"""Finds code, JSON and tables, whose structure means something."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+__all__ = ["code", "json_structure", "table_marks"]
+
+Bounds = tuple[int, int]
+
+_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+_INLINE = re.compile(r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)")
+_ROW = re.compile(r"^[ \t]*\|?[^\n|]*\|[^\n]*$", re.MULTILINE)
+_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OPENING = re.compile(r"[{\[]")
+_DECODER = json.JSONDecoder()
+# A value with fewer words than this is a name, a state or a number rather than a text.
+_LONG_VALUE = 8
+# Where every bracket of a page opens nothing, trying them all would take quadratic time.
+_FAILURES = 200
+
+
+def code(text: str) -> list[Bounds]:
+    """Fenced blocks with their fences, and inline code.
+
+    A fence that never closes reaches to the end, as Markdown has it.
+    """
+    found: list[Bounds] = []
+    position = 0
+    while match := _FENCE.search(text, position):
+        fence = match["fence"]
+        closing = re.compile(rf"^[ \t]*{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
+        end = closing.search(text, match.end())
+        found.append((match.start(), end.end() if end else len(text)))
+        position = found[-1][1]
+    inside = iter([*found, (len(text), len(text))])
+    low, high = next(inside)
+    for match in _INLINE.finditer(text):
+        while high <= match.start() and low < len(text):
+            low, high = next(inside)
+        if match.end() <= low:
+            found.append(match.span())
+    return sorted(found)
+
+
+def json_structure(text: str) -> list[Bounds]:
+    """What has to stay so that the JSON objects and lists in ``text`` remain valid.
+
+    That is everything but the inside of long string values. What does not parse is left alone.
+    """
+    found: list[Bounds] = []
+    for start, end in _documents(text):
+        position = start
+        for match in _STRING.finditer(text, start, end):
+            is_key = text[match.end() : end].lstrip()[:1] == ":"
+            value = match.group()
+            # Cutting words around an escape could leave half of it.
+            if is_key or len(value.split()) < _LONG_VALUE or "\\" in value:
+                continue
+            found.append((position, match.start() + 1))
+            position = match.end() - 1
+        found.append((position, end))
+    return found
+
+
+def _documents(text: str) -> Iterator[Bounds]:
+    position = failures = 0
+    while failures < _FAILURES and (match := _OPENING.search(text, position)):
+        try:
+            value, end = _DECODER.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            failures += 1
+            position = match.end()
+            continue
+        # "[1]" is a reference, "{}" says nothing.
+        nested = isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value)
+        if value and nested:
+            yield match.start(), end
+        position = end
+
+
+def table_marks(text: str) -> list[Bounds]:
+    """The separators of Markdown tables: the ``|`` of every row, and the rule below the header."""
+    found: list[Bounds] = []
+    rows = list(_ROW.finditer(text))
+    tables: list[list[re.Match[str]]] = []
+    for row in rows:
+        if tables and row.start() == tables[-1][-1].end() + 1:
+            tables[-1].append(row)
+        else:
+            tables.append([row])
+    for table in tables:
+        if not any(_RULE.fullmatch(row.group()) for row in table[:2]):
+            continue
+        for row in table:
+            if _RULE.fullmatch(row.group()):
+                found.append(row.span())
+            else:
+                found += [
+                    (row.start() + i, row.start() + i + 1)
+                    for i, char in enumerate(row.group())
+                    if char == "|" and (i == 0 or row.group()[i - 1] != "\\")
+                ]
+    return found
