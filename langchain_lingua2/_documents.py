@@ -12,7 +12,19 @@ from langchain_core.prompts import BasePromptTemplate, format_document
 from lingua2 import InputError, OptionError
 from lingua2.budget import Frame
 
-__all__ = ["checked", "copied", "frames", "slots", "statistics"]
+__all__ = [
+    "SCORES_KEY",
+    "checked",
+    "copied",
+    "frames",
+    "scores",
+    "slots",
+    "statistics",
+    "unscored",
+]
+
+SCORES_KEY = "lingua2_scores"
+"""The metadata key under which a document's scores are stored."""
 
 _DOCUMENT_KEYS = ("documents", "context")
 _QUERY_KEYS = ("query", "question", "input")
@@ -28,6 +40,18 @@ def copied(metadata: dict[str, Any]) -> dict[str, Any]:
     # Locks, connections and the like raise whatever they please.
     except Exception:
         return dict(metadata)
+
+
+def scores(documents: Iterable[Document]) -> list[Any]:
+    """What each document has for scores; the core finds out whether they are its own."""
+    return [document.metadata.get(SCORES_KEY) for document in documents]
+
+
+def unscored(document: Document) -> Document:
+    if SCORES_KEY not in document.metadata:
+        return document
+    metadata = {key: value for key, value in document.metadata.items() if key != SCORES_KEY}
+    return document.model_copy(update={"metadata": metadata})
 
 
 def statistics(before: int, after: int) -> dict[str, int | float]:

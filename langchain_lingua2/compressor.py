@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from threading import Lock
+from collections.abc import Iterable
 from typing import Any, Self
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
-from pydantic import ConfigDict, InstanceOf, PrivateAttr, model_validator
+from pydantic import InstanceOf, model_validator
 
-from lingua2 import (
-    CompressionOptions,
-    CompressionResult,
-    Compressor,
-    ModelOptions,
-)
+from lingua2 import CompressionOptions, CompressionResult
 from lingua2.counting import resolve_token_counter
 from lingua2.options import resolve_options
 
-from ._documents import checked, copied, frames, slots, statistics
+from ._documents import checked, copied, frames, scores, slots, statistics, unscored
+from ._model import WithModel
 
 __all__ = ["Lingua2Compressor"]
 
-_build_lock = Lock()
-
 
 class Lingua2Compressor(
-    ModelOptions, CompressionOptions, BaseDocumentCompressor, BaseDocumentTransformer
+    WithModel, CompressionOptions, BaseDocumentCompressor, BaseDocumentTransformer
 ):
     """Compresses retrieved documents together to one hard token budget.
 
     Every option of `lingua2.ModelOptions` and `lingua2.CompressionOptions` is a field; give
     exactly one of ``target_token``, ``rate`` and ``threshold``. Documents keep their order, class,
     id and metadata; only ``page_content`` gets shorter. What comes in is never changed.
+
+    Scores that a `Lingua2Scorer` stored with the documents are used where they are those of the
+    text and the checkpoint at hand. What comes back does not have them, since they describe the
+    whole text, and would only cost whoever shows or stores metadata.
 
     The weights are loaded at the first call that needs them. One object may be used from many
     threads, and ``model_copy(update={"target_token": 200})`` gives one with another option that
@@ -54,8 +51,6 @@ class Lingua2Compressor(
             {"context": retriever, "question": RunnablePassthrough()} | compressor.as_runnable()
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
-
     drop_empty: bool = True
     """Leave out documents of which nothing was kept. ``False`` returns them with an empty
     ``page_content``, and what the reader still sees of them counts towards the budget."""
@@ -70,9 +65,6 @@ class Lingua2Compressor(
     ``create_stuff_documents_chain``; what it puts around ``page_content`` counts towards the
     budget."""
 
-    # The core compressor and the options it was built from.
-    _built: tuple[dict[str, Any], Compressor] | None = PrivateAttr(default=None)
-
     @model_validator(mode="after")
     def _check_document_prompt(self) -> Self:
         prompt = self.document_prompt
@@ -82,21 +74,6 @@ class Lingua2Compressor(
                 f"{sorted(prompt.input_variables)}"
             )
         return self
-
-    @model_validator(mode="after")
-    def _check_model(self) -> Self:
-        # Reads no weights, but a wrong path is found here instead of at the first question.
-        _ = self.compressor
-        return self
-
-    @property
-    def compressor(self) -> Compressor:
-        """The core compressor; ``compressor.load()`` loads the weights ahead of the first call."""
-        options = {name: getattr(self, name) for name in ModelOptions.model_fields}
-        with _build_lock:
-            if self._built is None or self._built[0] != options:
-                self._built = options, Compressor(**options)
-            return self._built[1]
 
     def compress_documents(
         self,
@@ -192,13 +169,6 @@ class Lingua2Compressor(
         call = _Call(self, inputs, overrides)
         return call.output(await self.compressor.acompress(**call.arguments))
 
-    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
-        # All fields would be a page, and a tokenizer among them a book.
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if name in self.model_fields_set and value is not None:
-                yield name, _Short(value)
-
 
 class _Call:
     """One call: what came in, what the core is asked for, and what goes out."""
@@ -207,13 +177,15 @@ class _Call:
         self._adapter = adapter
         self._inputs = inputs
         self._key, query = slots(inputs)
-        self._documents = checked(inputs if self._key is None else inputs[self._key], self._key)
+        given = checked(inputs if self._key is None else inputs[self._key], self._key)
+        self._documents = [unscored(document) for document in given]
         own = {name: getattr(adapter, name) for name in CompressionOptions.model_fields}
         options = resolve_options(own, overrides)
         self._token_counter = options.token_counter
         self.arguments: dict[str, Any] = {
             "texts": [document.page_content for document in self._documents],
             "query": query,
+            "scores": scores(given),
             "frames": frames(self._documents, adapter.document_prompt),
             # Where there was nothing to keep, nothing was lost: such a document stays as it is.
             "keep_empty": [not (adapter.drop_empty and d.page_content) for d in self._documents],
@@ -234,14 +206,3 @@ class _Call:
                 update = {"page_content": text, "metadata": metadata}
                 compressed.append(document.model_copy(update=update))
         return compressed if self._key is None else {**self._inputs, self._key: compressed}
-
-
-class _Short:
-    """A value that is printed in at most 80 characters."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __repr__(self) -> str:
-        text = repr(self._value)
-        return text if len(text) <= 80 else f"{text[:76]} ..."

@@ -1,4 +1,4 @@
-"""Prompt compression for LlamaIndex: `Lingua2Postprocessor`.
+"""Prompt compression for LlamaIndex: `Lingua2Postprocessor`, and `Lingua2Scorer` at ingestion.
 
 >>> from llamaindex_lingua2 import Lingua2Postprocessor
 >>> engine = index.as_query_engine(node_postprocessors=[Lingua2Postprocessor(target_token=500)])
@@ -15,5 +15,6 @@ except ModuleNotFoundError as error:
     ) from error
 
 from .postprocessor import Lingua2Postprocessor
+from .scorer import Lingua2Scorer
 
-__all__ = ["Lingua2Postprocessor"]
+__all__ = ["Lingua2Postprocessor", "Lingua2Scorer"]

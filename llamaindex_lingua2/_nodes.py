@@ -20,6 +20,7 @@ from llama_index.core.schema import (
 from lingua2 import InputError, OptionError
 
 __all__ = [
+    "SCORES_KEY",
     "Span",
     "add_hidden",
     "checked",
@@ -28,14 +29,21 @@ __all__ = [
     "frame",
     "question",
     "rescored",
+    "scores",
     "set_text",
     "shows_media",
+    "stripped",
     "text_of",
     "trimmed",
+    "unscored",
 ]
+
+SCORES_KEY = "lingua2_scores"
+"""The metadata key under which a node's scores are stored."""
 
 Span = tuple[int, int]
 
+_HIDDEN = ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
 # Stands in for a node's text where only what is put around it matters.
 _PROBE = "\x00lingua2\x00"
 
@@ -75,6 +83,27 @@ def question(query_bundle: QueryBundle | None) -> str | None:
 
 def text_of(node: BaseNode) -> str:
     return node.get_content(MetadataMode.NONE) or ""
+
+
+def stripped(node: BaseNode) -> str:
+    """The text of ``node`` as it is scored and compressed."""
+    return text_of(node).strip()
+
+
+def scores(nodes: Iterable[BaseNode]) -> list[Any]:
+    """What each node has for scores; the core finds out whether they are its own."""
+    return [node.metadata.get(SCORES_KEY) for node in nodes]
+
+
+def unscored(node: BaseNode) -> BaseNode:
+    if SCORES_KEY not in node.metadata:
+        return node
+    update: dict[str, Any] = {
+        "metadata": {key: value for key, value in node.metadata.items() if key != SCORES_KEY}
+    }
+    for name in _HIDDEN:
+        update[name] = [key for key in getattr(node, name) if key != SCORES_KEY]
+    return node.model_copy(update=update)
 
 
 def frame(node: BaseNode) -> tuple[str, str]:
@@ -142,7 +171,8 @@ def shows_media(node: BaseNode) -> bool:
 
 def add_hidden(node: BaseNode, values: dict[str, Any]) -> None:
     node.metadata.update(values)
-    for hidden in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
+    for name in _HIDDEN:
+        hidden = getattr(node, name)
         hidden += [key for key in values if key not in hidden]
 
 

@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from llama_index.core.bridge.pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_validator,
-)
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import (
-    BaseNode,
-    NodeWithScore,
-    QueryBundle,
-    TransformComponent,
-)
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from llama_index.core.utils import get_tokenizer
 
-from lingua2 import (
-    CompressionOptions,
-    Compressor,
-    ModelOptions,
-)
+from lingua2 import CompressionOptions
 from lingua2.counting import resolve_token_counter
 
+from ._component import ModelComponent
 from ._nodes import (
     Span,
     add_hidden,
@@ -51,10 +31,13 @@ from ._nodes import (
     frame,
     question,
     rescored,
+    scores,
     set_text,
     shows_media,
+    stripped,
     text_of,
     trimmed,
+    unscored,
 )
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
@@ -62,17 +45,10 @@ __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
 STATISTICS_KEYS = ("lingua2_original_tokens", "lingua2_compressed_tokens", "lingua2_spans")
 """The metadata keys that ``add_statistics`` sets."""
 
-_build_lock = threading.Lock()
 dispatcher = get_dispatcher(__name__)
 
-_PLAIN = (str, int, float, bool, type(None), list, tuple, set, frozenset, dict)
-# What to_dict() writes in place of an object; from_dict() refuses it.
-_LEFT_OUT = "lingua2_left_out"
 
-
-class Lingua2Postprocessor(
-    BaseNodePostprocessor, TransformComponent, ModelOptions, CompressionOptions
-):
+class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOptions):
     """Compresses nodes together to a hard token budget (LLMLingua-2, Pan et al. 2024).
 
     Put it last among the ``node_postprocessors`` of a query or chat engine, behind whatever
@@ -88,6 +64,10 @@ class Lingua2Postprocessor(
     Ids, scores, relationships, embeddings and character indices, which describe the source, stay
     as they are. Nodes without text come back as they went in. The given nodes are never changed.
 
+    Scores that a `Lingua2Scorer` stored with the nodes are used where they are those of the text
+    and the checkpoint at hand. What comes back does not have them, since they describe the whole
+    text, and would only cost whoever shows or stores metadata.
+
     To tracing and callbacks a call is a re-ranking, LlamaIndex's name for nodes in, nodes out.
 
     >>> from llamaindex_lingua2 import Lingua2Postprocessor
@@ -97,10 +77,6 @@ class Lingua2Postprocessor(
     Raises:
         ValidationError: An option is unknown or out of range, or excludes another one.
     """
-
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
-    )
 
     token_counter: Any = Field(
         default=None,
@@ -133,10 +109,6 @@ class Lingua2Postprocessor(
             "from the LLM and from embedding models."
         ),
     )
-
-    # The core compressor and the options it was built from.
-    _built: tuple[dict[str, Any], Compressor] | None = PrivateAttr(default=None)
-    _identity: str = PrivateAttr(default_factory=lambda: uuid4().hex[:12])
 
     @classmethod
     def class_name(cls) -> str:
@@ -189,18 +161,11 @@ class Lingua2Postprocessor(
         rebuilt = await asyncio.to_thread(self._compressed, given, None)
         return [node for node in rebuilt if node is not None]
 
-    def _compressor(self) -> Compressor:
-        options = {name: getattr(self, name) for name in ModelOptions.model_fields}
-        with _build_lock:
-            if self._built is None or self._built[0] != options:
-                self._built = options, Compressor(**options)
-            return self._built[1]
-
     def _arguments(self, nodes: Sequence[BaseNode], query: str | None) -> dict[str, Any]:
         """What `Compressor.compress` is called with."""
         options = {name: getattr(self, name) for name in CompressionOptions.model_fields}
         return options | {
-            "texts": [text_of(node).strip() for node in nodes],
+            "texts": [stripped(node) for node in nodes],
             "query": query,
             "frames": [frame(node) for node in nodes] if self.count_metadata else None,
             "keep_empty": [self._stays(node) for node in nodes],
@@ -209,14 +174,15 @@ class Lingua2Postprocessor(
 
     def _stays(self, node: BaseNode) -> bool:
         """Whether ``node`` is returned even where no text of it is kept."""
-        return not (self.drop_empty and text_of(node).strip()) or shows_media(node)
+        return not (self.drop_empty and stripped(node)) or shows_media(node)
 
     def _counter(self) -> Any:
         return get_tokenizer() if self.token_counter is None else self.token_counter
 
     def _compressed(self, nodes: Sequence[BaseNode], query: str | None) -> list[BaseNode | None]:
         """Copies of ``nodes`` with their new texts; None where nothing is left to return."""
-        compress = partial(self._compressor().compress, **self._arguments(nodes, query))
+        packed, nodes = scores(nodes), [unscored(node) for node in nodes]
+        compress = partial(self.compressor.compress, scores=packed, **self._arguments(nodes, query))
         result = compress()
         limit = result.budget
         if result.texts == result.sources and (
@@ -291,38 +257,3 @@ class Lingua2Postprocessor(
             raise
         finally:
             dispatcher.event(ReRankEndEvent(nodes=returned))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_restorable(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        for name, value in data.items():
-            if isinstance(value, Mapping) and _LEFT_OUT in value:
-                raise ValueError(
-                    f"{name} was an object ({value[_LEFT_OUT]}), which to_dict() cannot hold; pass "
-                    f"it again: {cls.__name__}.from_dict(data, {name}=...)"
-                )
-        # model_dump() names the class, and extra="forbid" would refuse that on the way back.
-        named = data.get("class_name") == cls.class_name()
-        return {k: v for k, v in data.items() if not (named and k == "class_name")}
-
-    @field_serializer("*", mode="wrap")
-    def _to_plain(self, value: Any, default: SerializerFunctionWrapHandler) -> Any:
-        if isinstance(value, Path):
-            return str(value)
-        if isinstance(value, _PLAIN):
-            return default(value)
-        # Ingestion caches take this for the setting, so two objects must not look alike.
-        named = value if hasattr(value, "__qualname__") else type(value)
-        module, name = named.__module__, named.__qualname__
-        unique = getattr(sys.modules.get(module), name, None) is value
-        suffix = "" if unique else f" {self._identity}-{id(value):x}"
-        return {_LEFT_OUT: f"{module}.{name}{suffix}"}
-
-    def __getstate__(self) -> dict[str, Any]:
-        # BaseComponent's drops whatever cannot be pickled, so a copy would count with another
-        # tokenizer without a word; here pickle says so. Callbacks belong to their process.
-        state = BaseModel.__getstate__(self)
-        fields = {k: v for k, v in state["__dict__"].items() if k != "callback_manager"}
-        return {**state, "__dict__": fields}
