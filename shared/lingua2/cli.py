@@ -18,6 +18,7 @@ from .dataset.command import add_command as add_annotate
 from .display import summary, to_terminal
 from .distill.command import add_command as add_distill
 from .errors import BudgetWarning, Lingua2Error
+from .evaluation.command import add_command as add_evaluate
 from .result import CompressionResult
 from .training.command import add_command as add_train
 
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--show", action="store_true", help="the input with dropped words struck out"
     )
-    for add_command in (add_distill, add_annotate, add_train):
+    for add_command in (add_distill, add_annotate, add_train, add_evaluate):
         add_command(commands)
     return parser
 

@@ -1,0 +1,147 @@
+"""The command ``lingua2 evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lingua2.errors import OptionError
+
+if TYPE_CHECKING:
+    from .run import Evaluation
+
+__all__ = ["add_command"]
+
+_INTERRUPTED = 130
+
+
+def add_command(subparsers: Any) -> None:
+    """Add ``evaluate`` to the parsers of the command line."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "evaluate",
+        help="measure compressors on the paper's benchmarks, with or without a reader",
+        description="Compress the documents of a task with several compressors to several budgets, "
+        "measure what is left, have a reader answer, and write report.md and report.html. Run it "
+        "again with the same output to go on where it ended. API keys come from the environment "
+        "variables of the reader's provider.",
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("--task", required=True, metavar="NAME", help="such as qa, longbench, bbh")
+    parser.add_argument(
+        "--data", required=True, metavar="DATA",
+        help=".jsonl or .json file, perhaps gzipped, or hf:org/name[:config[:split]]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compressor", action="append", dest="compressors", metavar="NAME[,OPTION=VALUE…]",
+        help="lingua2, llmlingua2, llmlingua, selfinfo, random, truncation, sentences, none or "
+        "module:function, with options such as relevance=bm25 and label=NAME; several times, the "
+        "first is what the others are compared with (default: lingua2, random, truncation)",
+    )  # fmt: skip
+    parser.add_argument("--rate", type=float, nargs="+", default=[], metavar="R", dest="rates")
+    parser.add_argument(
+        "--target-token", type=int, nargs="+", default=[], metavar="N", dest="target_tokens"
+    )
+    parser.add_argument(
+        "--shots", type=float, nargs="+", default=[], metavar="N",
+        help="budgets as numbers of worked examples, for gsm8k and bbh",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N items")
+    parser.add_argument("--part", metavar="NAME", help="which part of ZeroSCROLLS the data is")
+    parser.add_argument("--prompts", metavar="FILE", help="prompts as JSON, instead of ours")
+    parser.add_argument("--demonstrations", metavar="FILE", help="GSM8K's worked examples")
+    parser.add_argument("--meetings", metavar="FILE", help="QMSum's transcripts")
+    parser.add_argument(
+        "--on-error", choices=("raise", "skip"), default="skip",
+        help="refuse a file with broken records, or pass over and list them (default: skip)",
+    )  # fmt: skip
+    parser.add_argument("--reader", metavar="NAME", help="such as openai:gpt-4o; default: none")
+    parser.add_argument(
+        "--reader-options", type=json.loads, default={}, metavar="JSON",
+        help='such as {"temperature": 0, "base_url": "http://localhost:8000/v1"}',
+    )  # fmt: skip
+    parser.add_argument("--concurrency", type=int, default=4, metavar="N")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS")
+    parser.add_argument("--price-input", type=float, metavar="X", help="per million tokens")
+    parser.add_argument("--price-output", type=float, metavar="X", help="per million tokens")
+    parser.add_argument("--token-counter", default="cl100k_base", metavar="NAME")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--resamples", type=int, default=10_000, metavar="N")
+    parser.add_argument("--stability-items", type=int, default=20, metavar="N")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .compressors import parse_method
+    from .readers import resolve_reader
+    from .report import write_report
+    from .run import evaluate
+    from .tasks import load_task
+
+    if not isinstance(args.reader_options, dict):
+        raise OptionError(f"--reader-options must be a JSON object, got {args.reader_options!r}")
+    if args.reader_options and args.reader is None:
+        raise OptionError("--reader-options needs --reader")
+    reader = None if args.reader is None else resolve_reader(args.reader, **args.reader_options)
+    data = load_task(
+        args.task,
+        args.data,
+        on_error=args.on_error,
+        **{name: getattr(args, name) for name in _TASK_OPTIONS},
+    )
+    if data.problems:
+        _say(f"{len(data.problems)} records passed over, the first: {data.problems[0]}")
+    budgets = {"rates": args.rates, "target_tokens": args.target_tokens, "shots": args.shots}
+    if not any(budgets.values()):
+        budgets["rates"] = [0.5, 0.33, 0.2]
+    names = args.compressors or ["lingua2", "random", "truncation"]
+    try:
+        evaluation = evaluate(
+            data,
+            [parse_method(name) for name in names],
+            args.output,
+            reader=reader,
+            progress=sys.stderr.isatty(),
+            **budgets,
+            **{name: getattr(args, name) for name in _OPTIONS},
+        )
+    except KeyboardInterrupt:
+        _say("interrupted; run the same command again to go on")
+        return _INTERRUPTED
+    text, html = write_report(evaluation, args.output)
+    sys.stdout.write(_summary(evaluation) + f"\n{text}\n{html}\n")
+    return 1 if _failed(evaluation) else 0
+
+
+_TASK_OPTIONS = ("limit", "part", "prompts", "demonstrations", "meetings")
+_OPTIONS = (
+    "token_counter", "seed", "resamples", "stability_items", "concurrency", "timeout",
+    "price_input", "price_output",
+)  # fmt: skip
+
+
+def _summary(evaluation: Evaluation) -> str:
+    from .summary import chosen_measure, summarise
+
+    label, _ = chosen_measure(evaluation)
+    lines = [f"{evaluation.data.task}, {len(evaluation.data.items)} items, {label}:"]
+    for line in summarise(evaluation):
+        retained = "" if line.retained is None else f", {line.retained:.1%} of the uncompressed"
+        lines.append(
+            f"  {line.budget:>12}  {line.method:<24} {line.quality or '–'}  "
+            f"achieved {line.achieved:.3f}, {line.over:.0%} over budget{retained}"
+        )
+    if failed := _failed(evaluation):
+        lines.append(f"{failed} requests to the reader failed; run again to ask them again")
+    return "\n".join(lines)
+
+
+def _failed(evaluation: Evaluation) -> int:
+    return sum(record.status in ("timeout", "error") for record in evaluation.records)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

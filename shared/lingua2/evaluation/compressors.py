@@ -1,0 +1,247 @@
+"""Compressors side by side, under one signature."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lingua2
+from lingua2.compressor import Compressor
+from lingua2.counting import TokenCounter
+from lingua2.errors import BudgetWarning, OptionError
+
+from . import controls
+from .reference import LLMLingua, LLMLingua2
+from .selfinfo import SelfInformation
+from .store import source_digest
+
+__all__ = ["COMPRESSORS", "Method", "Request", "as_method", "parse_method"]
+
+UserFunction = Callable[[Sequence[str], str, int], Sequence[str]]
+"""Texts, the question and a budget in tokens to the compressed texts, one per text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a compressor is asked.
+
+    Attributes:
+        texts: The documents.
+        query: The question; empty where there is none.
+        budget: Most tokens of the joined result.
+        rate: The same as a share of the texts' tokens.
+        count: Counts them.
+        seed: Of what is drawn at random.
+    """
+
+    texts: tuple[str, ...]
+    query: str
+    budget: int
+    rate: float
+    count: TokenCounter
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A compressor with a name.
+
+    Attributes:
+        name: What the report calls it.
+        identity: Everything that its results depend on besides the request; results are reused
+            only under the same identity.
+        compress: What it does: one text per text asked, ``""`` where nothing is left.
+        is_exact: It promises to hold the budget.
+        whole: It ignores the budget and returns everything.
+        query: Whether the question makes a difference.
+    """
+
+    name: str
+    identity: str
+    compress: Callable[[Request], Sequence[str]]
+    is_exact: bool = True
+    whole: bool = False
+    query: bool = False
+
+
+_MODEL_OPTIONS = ("model_name", "device_map", "trust_remote_code", "max_length")
+
+
+def _ours(name: str, options: dict[str, Any]) -> Method:
+    options = dict(options)
+    if "model" in options:
+        options["model_name"] = options.pop("model")
+    clash = {"rate", "target_token", "threshold", "token_counter"} & options.keys()
+    if clash:
+        raise OptionError(
+            f"{name}: {' and '.join(sorted(clash))} cannot be set, since every compressor is given "
+            "the same budgets in the same tokens"
+        )
+    compressor = Compressor(document_separator=controls.SEPARATOR, **options)
+
+    def compress(request: Request) -> list[str]:
+        with warnings.catch_warnings():
+            # That forced words had to go shows in what is measured.
+            warnings.simplefilter("ignore", BudgetWarning)
+            return compressor.compress(
+                request.texts,
+                target_token=max(1, request.budget),
+                query=request.query or None,
+                token_counter=request.count,
+            ).texts
+
+    kept = {k: v for k, v in options.items() if k not in _MODEL_OPTIONS}
+    identity = f"{compressor.fingerprint} {json.dumps(kept, sort_keys=True, default=str)}"
+    # Without a relevance the question has no influence, and questions share their documents.
+    steered = options.get("relevance") is not None
+    return Method(name, f"lingua2 {lingua2.__version__} {identity}", compress, query=steered)
+
+
+def _llmlingua2(name: str, options: dict[str, Any]) -> Method:
+    made = LLMLingua2(options.pop("model", None), **options)
+    return Method(
+        name,
+        _named("llmlingua", name, options),
+        lambda request: made.compress(request.texts, request.rate),
+        is_exact=False,
+    )
+
+
+def _llmlingua(name: str, options: dict[str, Any]) -> Method:
+    model = _needed(name, options, "model")
+    made = LLMLingua(model, **options)
+    return Method(
+        name,
+        _named("llmlingua", name, {"model": model, **options}),
+        lambda request: made.compress(request.texts, request.query, request.budget),
+        is_exact=False,
+        query=True,
+    )
+
+
+def _selfinfo(name: str, options: dict[str, Any]) -> Method:
+    model = _needed(name, options, "model")
+    _no_more(name, options)
+    language_model = SelfInformation(model)
+    known: dict[str, list[float]] = {}
+
+    def compress(request: Request) -> list[str]:
+        for text in request.texts:
+            if text not in known:
+                known[text] = language_model.bits(text)
+        values = [value for text in request.texts for value in known[text]]
+        return controls.best_words(request.texts, values, request.budget, request.count)
+
+    return Method(name, _named("transformers", name, {"model": model}), compress)
+
+
+def _control(function: Callable[[Request], Sequence[str]], **flags: bool) -> _Maker:
+    def make(name: str, options: dict[str, Any]) -> Method:
+        _no_more(name, options)
+        return Method(name, name, function, **flags)
+
+    return make
+
+
+_Maker = Callable[[str, dict[str, Any]], Method]
+
+COMPRESSORS: Mapping[str, _Maker] = {
+    "lingua2": _ours,
+    "llmlingua2": _llmlingua2,
+    "llmlingua": _llmlingua,
+    "selfinfo": _selfinfo,
+    "random": _control(lambda r: controls.random_words(r.texts, r.budget, r.count, r.seed)),
+    "truncation": _control(lambda r: controls.truncation(r.texts, r.budget, r.count)),
+    "sentences": _control(
+        lambda r: controls.best_sentences(r.texts, r.query, r.budget, r.count), query=True
+    ),
+    "none": _control(lambda r: r.texts, whole=True),
+}
+"""What makes a method of a name and options."""
+
+
+def as_method(name: str, source: str | UserFunction | None = None, **options: Any) -> Method:
+    """A method with a name of one's own.
+
+    Args:
+        name: What the report calls it; without ``source`` also what it is.
+        source: A name in `COMPRESSORS`, or a function of texts, question and budget in tokens that
+            returns one text per text.
+        **options: Of the compressor: for ``"lingua2"`` those of `Compressor` without budgets, for
+            ``"llmlingua2"``, ``"llmlingua"`` and ``"selfinfo"`` a ``model`` and their arguments.
+
+    Raises:
+        OptionError: The name is unknown, or an option is not allowed.
+    """
+    if callable(source):
+        function = source
+        _no_more(name, options)
+        return Method(
+            name,
+            f"function {name} {source_digest(function)}",
+            lambda request: function(list(request.texts), request.query, request.budget),
+            is_exact=False,
+            query=True,
+        )
+    kind = source or name
+    if kind not in COMPRESSORS:
+        raise OptionError(
+            f"unknown compressor {kind!r}; known: {', '.join(COMPRESSORS)}, or package.module:name "
+            "of a function of texts, question and budget"
+        )
+    return COMPRESSORS[kind](name, dict(options))
+
+
+def parse_method(text: str) -> Method:
+    """A method as the command line writes it.
+
+    Args:
+        text: ``NAME`` or ``NAME,option=value,…``, values in JSON or as they are, such as
+            ``lingua2,relevance=bm25``; ``label=…`` is the name in the report. A name with a colon,
+            ``package.module:function``, is a function.
+    """
+    kind, *pairs = text.split(",")
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        option, equals, value = pair.partition("=")
+        if not equals:
+            raise OptionError(f"{text!r}: write option=value, got {pair!r}")
+        try:
+            options[option.strip()] = json.loads(value)
+        except ValueError:
+            options[option.strip()] = value
+    label = str(options.pop("label", text))
+    if ":" not in kind:
+        return as_method(label, kind, **options)
+    module, _, attribute = kind.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise OptionError(f"the compressor {kind!r} cannot be imported: {error}") from error
+    if not callable(function):
+        raise OptionError(f"{kind!r} is a {type(function).__name__}; name a function")
+    return as_method(label, function, **options)
+
+
+def _needed(name: str, options: dict[str, Any], option: str) -> str:
+    if not options.get(option):
+        raise OptionError(f"{name} needs {option}=, a causal language model's directory or hub id")
+    return str(options.pop(option))
+
+
+def _no_more(name: str, options: Mapping[str, Any]) -> None:
+    if options:
+        raise OptionError(f"{name} takes no option {', '.join(map(repr, options))}")
+
+
+def _named(package: str, name: str, options: Mapping[str, Any]) -> str:
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        version = "?"
+    return f"{name} {package} {version} {json.dumps(options, sort_keys=True, default=str)}"

@@ -1,0 +1,241 @@
+"""Readers: LangChain models that answer from compressed documents, asked once per prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from lingua2._extras import require
+from lingua2.counting import resolve_token_counter
+from lingua2.distill.background import run_in_background
+from lingua2.errors import OptionError
+
+from .store import Store, key_of, source_digest
+
+__all__ = [
+    "STATUSES",
+    "Reader",
+    "ReaderSettings",
+    "Reply",
+    "Status",
+    "reader_name",
+    "resolve_reader",
+]
+
+Status = Literal["ok", "empty", "refused", "timeout", "error"]
+"""What came of a request. Only ``"ok"`` is scored."""
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""All of them."""
+
+# A provider's own word for it, and how models begin a refusal; "the text does not say" is an
+# answer.
+_REFUSED = {"content_filter", "refusal", "safety", "prohibited_content"}
+_REFUSAL = re.compile(
+    r"\W*(?:i['’]m|i am)(?: very| really)? sorry,? (?:but )?i (?:can|am|do)|"
+    r"\W*(?:sorry,? )?(?:but )?i (?:cannot|can['’]t|won['’]t) "
+    r"(?:assist|help|comply|fulfil|provide)|"
+    r"\W*as an ai\b",
+    re.IGNORECASE,
+)
+_FINAL = ("ok", "empty", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a reader made of a prompt.
+
+    Attributes:
+        text: The answer, verbatim; empty unless there is one.
+        status: What came of the request.
+        input_tokens: As the provider says, else as counted.
+        output_tokens: Likewise.
+        seconds: How long it took.
+        error: What went wrong.
+    """
+
+    text: str
+    status: Status
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """How a reader is asked.
+
+    Attributes:
+        concurrency: Requests in flight at most.
+        timeout: Seconds until a request is given up.
+        token_counter: Counts where the provider does not say.
+    """
+
+    concurrency: int = 4
+    timeout: float = 120.0
+    token_counter: Any = "cl100k_base"
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or self.timeout <= 0:
+            raise OptionError(
+                "a reader needs a concurrency of at least 1 and a timeout above 0, got "
+                f"{self.concurrency} and {self.timeout}"
+            )
+
+
+def resolve_reader(reader: Any, **options: Any) -> Any:
+    """The LangChain model that ``reader`` stands for.
+
+    Args:
+        reader: A LangChain chat model or LLM (or a runnable around one), or a name for LangChain's
+            ``init_chat_model`` such as ``"openai:gpt-4o"``, whose API key comes from the
+            environment.
+        **options: With a name, passed to the model: ``base_url``, ``temperature``, …
+
+    Raises:
+        OptionError: The reader cannot be set up, or is something else.
+        ImportError: LangChain is not installed.
+    """
+    if isinstance(reader, str):
+        models = require("langchain.chat_models", "evaluate")
+        try:
+            return models.init_chat_model(reader, **options)
+        # Each provider's package raises errors of its own, about a missing key for example.
+        except Exception as error:
+            raise OptionError(f"the reader {reader!r} cannot be set up: {error}") from error
+    if isinstance(reader, require("langchain_core.runnables", "evaluate").Runnable):
+        return reader
+    raise OptionError(
+        "a reader is a LangChain chat model or LLM, or the name of one ('openai:gpt-4o'), got a "
+        f"{type(reader).__name__}"
+    )
+
+
+class Reader:
+    """A model whose answers are kept.
+
+    Answers are kept under the model's name and settings and the prompt, so a run that was killed
+    asks nothing twice. Timeouts and errors are not kept: the next run asks again.
+
+    Args:
+        model: What `resolve_reader` takes.
+        store: Where answers are kept.
+        settings: How to ask.
+    """
+
+    def __init__(self, model: Any, store: Store, settings: ReaderSettings | None = None) -> None:
+        self._model = resolve_reader(model)
+        self._store = store
+        self._settings = settings or ReaderSettings()
+        self._count = resolve_token_counter(self._settings.token_counter)
+        self.name = reader_name(self._model)
+        self._identity = _identity(self._model, self.name)
+        self.requests = 0
+        """Requests of this run, answered or not."""
+
+    def read(
+        self, prompts: Iterable[str], on_reply: Callable[[], Any] = lambda: None
+    ) -> dict[str, Reply]:
+        """The replies to all prompts, each asked once.
+
+        Args:
+            prompts: What to ask; equal ones are asked once.
+            on_reply: Called after each reply, known or new.
+        """
+        return run_in_background(self._read(list(dict.fromkeys(prompts)), on_reply))
+
+    async def _read(self, prompts: list[str], on_reply: Callable[[], Any]) -> dict[str, Reply]:
+        replies: dict[str, Reply] = {}
+        remaining = iter(prompts)
+
+        async def work() -> None:
+            for prompt in remaining:
+                replies[prompt] = await self._reply(prompt)
+                on_reply()
+
+        workers = [asyncio.create_task(work()) for _ in range(self._settings.concurrency)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            # One that raised must not leave the others writing to a closed file.
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return replies
+
+    async def _reply(self, prompt: str) -> Reply:
+        key = key_of(self._identity, prompt)
+        if key in self._store:
+            row = self._store[key]
+            return Reply(**{name: row[name] for name in Reply.__slots__})
+        reply = await self._ask(prompt)
+        if reply.status in _FINAL:
+            row = {name: getattr(reply, name) for name in Reply.__slots__}
+            self._store.add(key, {"reader": self.name, **row})
+        return reply
+
+    async def _ask(self, prompt: str) -> Reply:
+        self.requests += 1
+        begin = time.perf_counter()
+        try:
+            message = await asyncio.wait_for(self._model.ainvoke(prompt), self._settings.timeout)
+        except TimeoutError:
+            return Reply("", "timeout", self._count(prompt), error="no answer in time")
+        # Providers raise errors without a common base; the run goes on with the next prompt.
+        except Exception as error:
+            status: Status = "timeout" if "timeout" in type(error).__name__.lower() else "error"
+            return Reply("", status, error=f"{type(error).__name__}: {error}"[:500])
+        seconds = time.perf_counter() - begin
+        text = message if isinstance(message, str) else str(getattr(message, "text", ""))
+        usage = getattr(message, "usage_metadata", None) or {}
+        return Reply(
+            text,
+            _status(message, text),
+            usage.get("input_tokens", self._count(prompt)),
+            usage.get("output_tokens", self._count(text)),
+            round(seconds, 4),
+        )
+
+
+def reader_name(model: Any) -> str:
+    """The name of a LangChain model, also inside a chain; else that of a function or a class."""
+    model = _inner(model)
+    for attribute in ("model_name", "model", "model_id", "model_path", "name"):
+        if isinstance(name := getattr(model, attribute, None), str) and name:
+            return name
+    return type(model).__name__
+
+
+def _inner(model: Any) -> Any:
+    """The model that bindings and chains are made around."""
+    while (bound := getattr(model, "bound", None)) is not None:
+        model = bound
+    for step in getattr(model, "steps", ()):
+        if hasattr(_inner(step), "_identifying_params"):
+            return _inner(step)
+    return model
+
+
+def _identity(model: Any, name: str) -> str:
+    """Name and settings, without secrets and whatever changes from process to process."""
+    bindings = sorted(map(str, getattr(model, "kwargs", {}).items()))
+    model = _inner(model)
+    settings = sorted(map(str, (getattr(model, "_identifying_params", None) or {}).items()))
+    names = ("temperature", "max_tokens", "top_p", "seed", "stop", "extra_body")
+    chosen = {key: getattr(model, key, None) for key in names}
+    function = getattr(model, "func", None) or getattr(model, "afunc", None)
+    return f"{name} {bindings} {settings} {chosen} {source_digest(function) if function else ''}"
+
+
+def _status(message: Any, text: str) -> Status:
+    metadata = getattr(message, "response_metadata", None) or {}
+    names = ("finish_reason", "stop_reason", "done_reason")
+    ending = next((str(metadata[name]).lower() for name in names if metadata.get(name)), "")
+    refused = bool((getattr(message, "additional_kwargs", None) or {}).get("refusal"))
+    if refused or ending in _REFUSED or _REFUSAL.match(text):
+        return "refused"
+    return "ok" if text.strip() else "empty"

@@ -1,0 +1,157 @@
+"""An evaluation: items through compressors, perhaps to a reader, into a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+from lingua2._extras import require
+from lingua2.dataset.files import write_jsonl
+from lingua2.errors import OptionError
+from lingua2.options import validated
+
+from .compressors import Method, as_method
+from .metrics import check_metric, score_answer
+from .readers import Reader, ReaderSettings, Reply
+from .records import Compressing, Record, with_reply
+from .settings import EvaluationOptions, EvaluationSettings
+from .store import Store
+from .tasks import Item, TaskData
+
+__all__ = ["Evaluation", "evaluate"]
+
+_PACKAGES = (
+    "lingua2", "torch", "transformers", "tokenizers", "tiktoken", "numpy", "llmlingua",
+    "rouge-score", "sacrebleu", "rapidfuzz", "langchain-core",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came of an evaluation, and everything needed to repeat it.
+
+    Attributes:
+        data: The task.
+        methods: The compressors, the first of which the others are compared with.
+        settings: Budgets, seeds and so on.
+        records: One per item, compressor and budget.
+        reader: Name of the reader; None without one.
+        requests: How many requests to the reader this run made.
+        versions: Of Python and of the packages that matter.
+    """
+
+    data: TaskData
+    methods: tuple[Method, ...]
+    settings: EvaluationSettings
+    records: tuple[Record, ...]
+    reader: str | None
+    requests: int
+    versions: dict[str, str]
+
+
+def evaluate(
+    data: TaskData,
+    methods: Iterable[Method | str],
+    output: str | Path,
+    *,
+    reader: Any = None,
+    **options: Unpack[EvaluationOptions],
+) -> Evaluation:
+    """Compress every item with every compressor to every budget, and measure what is left.
+
+    Everything is kept in ``output`` as soon as it is known: ``compressed.jsonl``,
+    ``answers.jsonl`` and, at the end, ``records.jsonl``. A run that was killed goes on where it
+    ended. `write_report` adds the report.
+
+    Args:
+        data: What `load_task` returns.
+        methods: Compressors (`as_method`), or their names. With a reader, the uncompressed
+            documents are added, since only the share of their score tells what compression costs.
+        output: A folder, new or of an earlier run.
+        reader: A LangChain model or the name of one, see `resolve_reader`; None measures without.
+        **options: The fields of `EvaluationSettings`.
+
+    Raises:
+        OptionError: An option is not allowed, or two compressors have the same name.
+        DatasetError: ``output`` holds something else.
+        ImportError: A package of the extra "evaluate" is missing.
+    """
+    settings = validated(EvaluationSettings, {**options})
+    chosen = _chosen(methods, with_reader=reader is not None)
+    for metric in {metric for item in data.items for metric in item.metrics}:
+        check_metric(metric)
+    folder = Path(output)
+    name, requests = None, 0
+    with Store(folder / "compressed.jsonl") as compressed:
+        records = _compressed(data.items, chosen, compressed, settings)
+    if reader is not None:
+        with Store(folder / "answers.jsonl") as answers:
+            asking = ReaderSettings(settings.concurrency, settings.timeout, settings.token_counter)
+            asked = Reader(reader, answers, asking)
+            records = _read(data.items, records, asked, settings)
+            name, requests = asked.name, asked.requests
+    write_jsonl(folder / "records.jsonl", (record.as_dict() for record in records))
+    return Evaluation(data, tuple(chosen), settings, tuple(records), name, requests, _versions())
+
+
+def _chosen(methods: Iterable[Method | str], *, with_reader: bool) -> list[Method]:
+    chosen = [as_method(one) if isinstance(one, str) else one for one in methods]
+    if not chosen:
+        raise OptionError("give at least one compressor")
+    if with_reader and not any(method.whole for method in chosen):
+        chosen.append(as_method("none"))
+    names = [method.name for method in chosen]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise OptionError(f"two compressors are called {twice[0]!r}; give them different labels")
+    return chosen
+
+
+def _compressed(
+    items: Sequence[Item], methods: Sequence[Method], store: Store, settings: EvaluationSettings
+) -> list[Record]:
+    passes = sum(1 if method.whole else len(settings.budgets) for method in methods)
+    with _bar(len(items) * passes, "compress", settings) as bar:
+        return list(Compressing(store, settings).records(items, methods, bar.update))
+
+
+def _read(
+    items: Sequence[Item], records: Sequence[Record], reader: Reader, settings: EvaluationSettings
+) -> list[Record]:
+    by_id = {item.id: item for item in items}
+    prompts = [by_id[record.item].prompt(record.context) for record in records]
+    with _bar(len(set(prompts)), "read", settings) as bar:
+        replies = reader.read(prompts, bar.update)
+    return [
+        with_reply(record, replies[prompt], _scores(by_id[record.item], replies[prompt]))
+        for record, prompt in zip(records, prompts, strict=True)
+    ]
+
+
+def _scores(item: Item, reply: Reply) -> dict[str, float]:
+    if reply.status != "ok":
+        return {}
+    return {
+        metric: score_answer(
+            metric, reply.text, item.references, classes=item.classes, first_line=item.first_line
+        )
+        for metric in item.metrics
+    }
+
+
+def _bar(total: int, label: str, settings: EvaluationSettings) -> Any:
+    tqdm = require("tqdm", "evaluate").tqdm
+    return tqdm(total=total, desc=label, disable=not settings.progress)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
