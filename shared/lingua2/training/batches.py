@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingua2.dataset import Example
+from lingua2.errors import TrainingError
 
 from .features import IGNORED, Window, WindowMaker
 from .options import TrainingOptions
 from .passages import Passage, passage, varied
+from .questions import QuestionPassages
 from .targets import Targets, function_words
 
 if TYPE_CHECKING:
@@ -53,6 +55,12 @@ class Steps:
             passage(example, options, ends_phrase, guide)
             for example, guide in zip(examples, guides, strict=True)
         ]
+        self._questions = QuestionPassages(examples, options) if options.with_question else None
+        if self._questions is not None and not len(self._questions):
+            raise TrainingError(
+                f"with_question={options.with_question:g}, but no example has a question with "
+                "evidence"
+            )
         self._maker = maker
         self._options = options
         self._pad = pad_token_id
@@ -94,7 +102,10 @@ class Steps:
         if self._epoch is None or self._epoch[0] != epoch:
             rng = np.random.default_rng((self._options.seed, epoch))
             chosen = balanced(self._examples, self._options.balance, rng)
-            passages = varied([self._passages[i] for i in chosen], self._options, rng)
+            shown = [self._passages[i] for i in chosen]
+            if self._questions is not None:
+                shown += self._questions.epoch(rng)
+            passages = varied(shown, self._options, rng)
             windows = [window for item in passages for window in self._windows(item)]
             self._epoch = epoch, _grouped(windows, self._options.batch_tokens, rng)
         return self._epoch[1]
@@ -102,7 +113,9 @@ class Steps:
     def _windows(self, item: Passage) -> list[Window]:
         # Passages that are not varied come again in every epoch, as the same objects.
         if (made := self._cached.get(id(item))) is None:
-            made = self._maker.windows(item.text, item.starts, item.ends, item.targets)
+            made = self._maker.windows(
+                item.text, item.starts, item.ends, item.targets, item.question
+            )
             if id(item) in self._originals:
                 self._cached[id(item)] = made
         return made

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lingua2.counting import well_formed
 from lingua2.loading import Checkpoint
+from lingua2.questions import question_prefix
 from lingua2.text import IntArray
 
 from .targets import Targets
@@ -41,14 +42,15 @@ class WindowMaker:
     """Turns texts with words and targets into windows of as many tokens as fit."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._prefix, self._suffix = checkpoint.prefix, checkpoint.suffix
-        self._room = checkpoint.max_length - len(self._prefix) - len(self._suffix)
+        self._checkpoint = checkpoint
         self._pieces = checkpoint.pieces
 
     def windows(
-        self, text: str, starts: IntArray, ends: IntArray, targets: Targets
+        self, text: str, starts: IntArray, ends: IntArray, targets: Targets, question: str = ""
     ) -> list[Window]:
         """Windows of ``text``, whose ``n`` words have character spans and targets.
+
+        Each begins with ``question``, where there is one.
 
         A word's target goes to all its tokens (paper, section 3.4); a token that covers several
         words gets the mean of theirs.
@@ -57,18 +59,21 @@ class WindowMaker:
         ids = encoding.ids
         offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
         tokens = _token_targets(offsets, starts, ends, targets)
-        count = -(-len(ids) // self._room) if ids else 0
+        prefix = question_prefix(self._checkpoint, question)
+        room = self._checkpoint.max_length - len(prefix) - len(self._checkpoint.suffix)
+        count = -(-len(ids) // room) if ids else 0
         # Equal shares, so that no short tail is learnt without its context.
         bounds = [len(ids) * i // count for i in range(count + 1)] if count else []
         return [
-            self._window(ids[low:high], tokens[low:high])
+            self._window(prefix, ids[low:high], tokens[low:high])
             for low, high in itertools.pairwise(bounds)
         ]
 
-    def _window(self, ids: Sequence[int], targets: Targets) -> Window:
-        before = np.full(len(self._prefix), IGNORED, np.float32)
-        after = np.full(len(self._suffix), IGNORED, np.float32)
-        whole = np.array((*self._prefix, *ids, *self._suffix), dtype=np.int32)
+    def _window(self, prefix: Sequence[int], ids: Sequence[int], targets: Targets) -> Window:
+        suffix = self._checkpoint.suffix
+        before = np.full(len(prefix), IGNORED, np.float32)
+        after = np.full(len(suffix), IGNORED, np.float32)
+        whole = np.array((*prefix, *ids, *suffix), dtype=np.int32)
         return Window(whole, np.concatenate([before, targets, after]))
 
 

@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingua2.errors import ModelLoadError, TrainingError
-from lingua2.loading import Checkpoint, as_checkpoint, load_tokenizer, locate, quiet_loading
+from lingua2.loading import (
+    Checkpoint,
+    as_checkpoint,
+    load_tokenizer,
+    locate,
+    quiet_loading,
+)
 from lingua2.options import ModelOptions
+from lingua2.questions import READS_QUESTIONS
 
 from .options import TrainingOptions
 
@@ -48,6 +55,8 @@ def load_encoder(options: TrainingOptions) -> Checkpoint:
         config.num_labels = len(LABELS)
         config.id2label = dict(LABELS)
         config.label2id = {label: index for index, label in LABELS.items()}
+        if options.with_question:
+            setattr(config, READS_QUESTIONS, True)
         _set_dropout(config, options.dropout)
         tokenizer = load_tokenizer(name, config, kwargs)
         with quiet_loading():

@@ -12,6 +12,8 @@ from lingua2.options import Number, StrictOptions
 __all__ = ["TrainingOptions"]
 
 Share = Annotated[float, Number, Field(ge=0, le=1)]
+# Room above what answers nothing, and enough below it to rank that among itself.
+_BEHIND_QUESTION = 0.3
 
 
 class TrainingOptions(StrictOptions):
@@ -43,6 +45,19 @@ class TrainingOptions(StrictOptions):
     """How much of a target comes from the model that training starts from, which must be a
     compressor then, instead of from the labels. Labels are chance, probabilities are what to
     expect: with a guide `coherence` follows a phrase's best word and not its luckiest."""
+
+    with_question: Share = 0.0
+    """Share of the examples with a question that are shown a second time in each epoch, behind
+    their question: the model learns to keep what answers it, and serves with and without."""
+
+    negatives: Share = 0.0
+    """Share of the examples with a question whose question is shown before another text as well,
+    mostly one that resembles it, so that the model learns what answers nothing."""
+
+    question_targets: tuple[Share, ...] | None = None
+    """Target probability behind a question of a word that does not answer it, by level as in
+    ``level_targets``; None takes 0.3 of those. Words that answer it have 1, or 0.5 where every
+    compression drops them."""
 
     epochs: Annotated[float, Number, Field(gt=0, allow_inf_nan=False)] = 3.0
     """Passes over the training examples."""
@@ -125,14 +140,17 @@ class TrainingOptions(StrictOptions):
 
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
-        targets = self.level_targets
-        if targets is not None and (
-            len(targets) < 2 or list(targets) != sorted(targets) or targets[0] == targets[-1]
-        ):
-            raise ValueError(
-                "level_targets must be two or more rising probabilities, the first for dropped "
-                f"words, got {targets}"
-            )
+        for name in ("level_targets", "question_targets"):
+            targets = getattr(self, name)
+            if targets is not None and (
+                len(targets) < 2 or list(targets) != sorted(targets) or targets[0] == targets[-1]
+            ):
+                raise ValueError(
+                    f"{name} must be two or more rising probabilities, the first for dropped "
+                    f"words, got {targets}"
+                )
+        if self.negatives and not self.with_question:
+            raise ValueError(f"negatives={self.negatives:g} needs with_question above 0; it is 0")
         if self.early_stopping is not None and self.average:
             raise ValueError("early_stopping takes the best weights, average the mean of the last")
         return self
@@ -150,3 +168,9 @@ class TrainingOptions(StrictOptions):
         if self.level_targets is not None:
             return self.level_targets
         return {2: (0.0, 0.6, 1.0)}.get(levels, tuple(i / levels for i in range(levels + 1)))
+
+    def targets_behind_question(self, levels: int) -> tuple[float, ...]:
+        """The same behind a question that a word does not answer."""
+        if self.question_targets is not None:
+            return self.question_targets
+        return tuple(_BEHIND_QUESTION * target for target in self.targets(levels))

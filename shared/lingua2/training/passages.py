@@ -29,12 +29,14 @@ class Passage:
         starts: Offset of each word's first character, int64, shape ``(n,)``.
         ends: Offset behind each word's last character, int64, shape ``(n,)``.
         targets: Target p(keep) of each word, float32, shape ``(n,)``.
+        question: What the model reads before the text; empty for nothing.
     """
 
     text: str
     starts: IntArray
     ends: IntArray
     targets: Targets
+    question: str = ""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -72,7 +74,9 @@ def varied(
     made = [_varied(passages[i], options, rng) for i in order]
     if options.pack == 1:
         return made
-    groups = []
+    # Texts of one question are not those of another.
+    groups = [item for item in made if item.question]
+    made = [item for item in made if not item.question]
     while made:
         size = int(rng.integers(1, options.pack + 1))
         groups.append(packed(made[:size]))
@@ -103,11 +107,12 @@ def cropped(given: Passage, low: float, high: float) -> Passage:
     a = begins[first]
     b = begins[last] if last < len(begins) else len(given)
     start, end = given.starts[a], given.ends[b - 1]
-    return Passage(
-        given.text[start:end],
-        given.starts[a:b] - start,
-        given.ends[a:b] - start,
-        given.targets[a:b],
+    return replace(
+        given,
+        text=given.text[start:end],
+        starts=given.starts[a:b] - start,
+        ends=given.ends[a:b] - start,
+        targets=given.targets[a:b],
     )
 
 
@@ -135,8 +140,12 @@ def stripped(given: Passage) -> Passage:
     left_over = edges[:, 0] < edges[:, 1]
     if not left_over.any():
         return given
-    return Passage(
-        "".join(characters), edges[left_over, 0], edges[left_over, 1], given.targets[left_over]
+    return replace(
+        given,
+        text="".join(characters),
+        starts=edges[left_over, 0],
+        ends=edges[left_over, 1],
+        targets=given.targets[left_over],
     )
 
 
