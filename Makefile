@@ -8,7 +8,7 @@ demo: .venv/demo
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 slow: .venv/test
 	$(BIN)/python -m pytest -m slow

@@ -28,6 +28,8 @@ from samples import CHINESE, CODE, LOG, MARKDOWN, PROSE
 
 KEY = "lingua2_scores"
 TEXTS = [PROSE, MARKDOWN, CODE, LOG, CHINESE, f"  {PROSE}\n\n", ""]
+# A blank text needs no model.
+SCORED = len(TEXTS) - 1
 BUDGET = 90
 
 Stored = Callable[[], list[Document]]
@@ -297,13 +299,13 @@ def test_a_byte_store_keeps_scores_for_other_processes(
         for each in readers:
             assert each.compress_documents(documents(), "") == fresh
         first, second = (each.compressor.score_statistics for each in readers)
-        assert (first.computed, first.from_cache) == (len(TEXTS), 0)
-        assert (second.computed, second.from_cache) == (0, len(TEXTS))
+        assert (first.computed, first.from_cache) == (SCORED, 0)
+        assert (second.computed, second.from_cache) == (0, SCORED)
 
 
 def test_the_scorer_fills_a_cache_and_uses_it(scored: Stored, tiny_bert: Path) -> None:
     store = InMemoryByteStore()
-    for computed in (len(TEXTS), 0):
+    for computed in (SCORED, 0):
         scorer = Lingua2Scorer(model_name=tiny_bert, score_cache=store)
         assert scorer.transform_documents(documents()) == scored()
         assert scorer.compressor.score_statistics.computed == computed
@@ -316,14 +318,14 @@ def test_copies_share_cache_and_memory(tiny_bert: Path) -> None:
     tighter = original.model_copy(update={"target_token": BUDGET // 2})
     tighter.compress_documents(documents(), "")
     assert tighter.compressor is original.compressor
-    assert tighter.compressor.score_statistics.from_memory == len(TEXTS)
+    assert tighter.compressor.score_statistics.from_memory == SCORED
 
 
 def test_without_memory_every_call_scores_anew(tiny_bert: Path) -> None:
     compressor = Lingua2Compressor(model_name=tiny_bert, target_token=BUDGET, score_memory=0)
     for calls in (1, 2):
         compressor.compress_documents(documents(), "")
-        assert compressor.compressor.score_statistics.computed == calls * len(TEXTS)
+        assert compressor.compressor.score_statistics.computed == calls * SCORED
 
 
 def test_what_is_no_cache_is_refused() -> None:
