@@ -1,29 +1,37 @@
-"""What is the question worth? Answer survival with and without `relevance`, and whole sentences.
+"""What is the question worth? Answer survival with and without `relevance`, and whole texts.
 
-    python benchmarks/query.py --data DIR
+    python benchmarks/query.py --data DIR [--embeddings DIRECTORY]
 
-Survival is that of quality.py. The control keeps the sentences with the best BM25 whole, as far as
-they fit: what a sentence filter does without any token scores.
+Survival is that of quality.py. The controls keep the sentences, or the documents, with the best
+BM25 whole, as far as they fit: what a filter does without any token scores. With `--embeddings`, a
+local directory of a BERT-like encoder (mean pooling), `relevance` embeds as well, and the cosines
+of whole documents stand in for the scores of a retriever.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import _common
 import numpy as np
+import torch
 from quality import SEPARATOR, normalised, survives
+from transformers import AutoModel, AutoTokenizer
 
 from lingua2 import Compressor
+from lingua2.evaluation.controls import best_sentences, join
 from lingua2.relevance import by_sentence
 from lingua2.rendering import Layout
 from lingua2.text import split_units
 
-AGNOSTIC, BM25, SENTENCES = "task-agnostic", 'relevance="bm25"', "best sentences whole"
+AGNOSTIC, BM25 = "task-agnostic", 'relevance="bm25"'
+EMBEDDINGS, SCORES = "relevance=embeddings", "relevance=scores of documents"
+SENTENCES, DOCUMENTS = "best sentences whole", "best documents whole"
 
 
 def questions(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -38,43 +46,55 @@ def questions(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def whole_sentences(documents: Sequence[str], query: str, budget: int, count: Any) -> str:
+def local_embeddings(folder: Path) -> Callable[[list[str]], Any]:
+    """Mean-pooled token vectors of an encoder; every text is embedded once."""
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    model.eval()
+
+    @functools.cache
+    def embed(text: str) -> Any:
+        tokens = tokenizer([text], truncation=True, max_length=256, return_tensors="pt")
+        with torch.inference_mode():
+            return model(**tokens).last_hidden_state[0].mean(0).numpy()
+
+    return lambda texts: np.array([embed(text) for text in texts])
+
+
+def whole_documents(documents: Sequence[str], query: str, budget: int, count: Any) -> list[str]:
+    """As many documents as fit, the one with the best sentence first."""
     layouts = [Layout(text, split_units(text)) for text in documents]
-    scores = by_sentence(layouts, query).tolist()
-    spans: list[tuple[float, int, int, int]] = []
-    for number, layout in enumerate(layouts):
-        starts = np.flatnonzero(layout.units.sentence_starts(layout.text)).tolist()
-        for first, stop in zip(starts, [*starts[1:], len(layout)], strict=True):
-            spans.append((scores[first], number, layout.starts[first], layout.ends[stop - 1]))
-        scores = scores[len(layout) :]
-    chosen: list[tuple[int, int, int]] = []
-    for _, *span in sorted(spans, key=lambda span: (-span[0], span[1:])):
-        if count(join(documents, [*chosen, tuple(span)])) <= budget:
-            chosen.append(tuple(span))
-    return join(documents, chosen)
+    ends = np.cumsum([len(layout) for layout in layouts])[:-1]
+    scores = np.split(by_sentence(layouts, query), ends)
+    kept = [""] * len(documents)
+    for i in sorted(range(len(documents)), key=lambda i: -scores[i].max(initial=0.0)):
+        kept[i] = documents[i]
+        if count(join(kept)) > budget:
+            kept[i] = ""
+    return kept
 
 
-def join(documents: Sequence[str], spans: Sequence[tuple[int, int, int]]) -> str:
-    texts: dict[int, list[str]] = {}
-    for number, start, end in sorted(spans):
-        texts.setdefault(number, []).append(documents[number][start:end])
-    return SEPARATOR.join(" ".join(texts[number]) for number in sorted(texts))
-
-
-def measure(rows: list[dict[str, Any]], rates: Sequence[float]) -> dict[str, Any]:
+def measure(rows: list[dict[str, Any]], rates: Sequence[float], embed: Any) -> dict[str, Any]:
     compressor, count = Compressor(document_separator=SEPARATOR).load(), _common.token_counter()
     found: dict[str, dict[str, list[tuple[bool, float]]]] = {}
     for number, row in enumerate(rows, 1):
         documents, query = row["documents"], row["question"]
         total = count(SEPARATOR.join(documents))
+        relevance: dict[str, Any] = {AGNOSTIC: None, BM25: "bm25"}
+        if embed is not None:
+            vectors, question = embed(documents), embed([query])[0]
+            norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(question)
+            relevance[EMBEDDINGS] = embed
+            relevance[SCORES] = (vectors @ question / norms).tolist()
         for rate in rates:
             prompts = {
-                AGNOSTIC: compressor.compress(documents, rate=rate).prompt,
-                BM25: compressor.compress(
-                    documents, rate=rate, query=query, relevance="bm25"
-                ).prompt,
-                SENTENCES: whole_sentences(documents, query, math.floor(rate * total), count),
+                method: compressor.compress(
+                    documents, rate=rate, query=query, relevance=value
+                ).prompt
+                for method, value in relevance.items()
             }
+            budget = math.floor(rate * total)
+            prompts[SENTENCES] = join(best_sentences(documents, query, budget, count))
+            prompts[DOCUMENTS] = join(whole_documents(documents, query, budget, count))
             for method, prompt in prompts.items():
                 line = found.setdefault(f"{rate:g}", {}).setdefault(method, [])
                 line.append((survives(row["answers"], prompt), count(prompt) / total))
@@ -100,17 +120,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with SET.jsonl.gz files")
     parser.add_argument("--sets", nargs="+", default=["hotpotqa_dev", "xquad_en_dev"], help="sets")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.5, 0.33, 0.2, 0.1])
+    parser.add_argument("--embeddings", type=Path, help="local directory of a sentence encoder")
     parser.add_argument("--limit", type=int, help="only the first questions of every set")
     arguments: argparse.Namespace = parser.parse_args()
+    embed = None if arguments.embeddings is None else local_embeddings(arguments.embeddings)
     result: dict[str, Any] = {"environment": _common.environment(), "sets": {}}
     table = []
     for name in arguments.sets:
         rows, digest = _common.read_rows(arguments.data, name)
         asked = questions(rows)[: arguments.limit]
         _common.note(f"{name}: {len(asked)} questions")
-        rates = measure(asked, arguments.rates)
+        rates = measure(asked, arguments.rates, embed)
         result["sets"][name] = {"data_sha256": digest, "questions": len(asked), "rates": rates}
-        for method in (AGNOSTIC, BM25, SENTENCES):
+        for method in rates[f"{arguments.rates[0]:g}"]:
             values = [f"{rates[f'{rate:g}'][method]['survival']:.3f}" for rate in arguments.rates]
             table.append((f"{name} ({len(asked)})", method, *values))
     _common.write_result(arguments.output, result)

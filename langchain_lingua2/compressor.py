@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
@@ -14,6 +14,8 @@ from pydantic import InstanceOf, model_validator
 from lingua2 import CompressionOptions, CompressionResult
 from lingua2.counting import resolve_token_counter
 from lingua2.options import resolve_options
+from lingua2.ordering import arrange
+from lingua2.relevance import document_scores
 
 from ._documents import checked, copied, frames, scores, slots, statistics, unscored
 from ._model import WithModel
@@ -27,8 +29,9 @@ class Lingua2Compressor(
     """Compresses retrieved documents together to one hard token budget.
 
     Every option of `lingua2.ModelOptions` and `lingua2.CompressionOptions` is a field; give
-    exactly one of ``target_token``, ``rate`` and ``threshold``. Documents keep their order, class,
-    id and metadata; only ``page_content`` gets shorter. What comes in is never changed.
+    exactly one of ``target_token``, ``rate`` and ``threshold``. Documents keep their class, id and
+    metadata, and their order unless ``reorder`` changes it; only ``page_content`` gets shorter.
+    What comes in is never changed.
 
     Scores that a `Lingua2Scorer` stored with the documents are used where they are those of the
     text and the checkpoint at hand. What comes back does not have them, since they describe the
@@ -59,11 +62,27 @@ class Lingua2Compressor(
     """Write ``lingua2_original_tokens``, ``lingua2_compressed_tokens`` (ints) and ``lingua2_rate``
     (a float) of each document's ``page_content`` into its metadata."""
 
+    score_key: str = "relevance_score"
+    """With ``relevance="scores"``: the metadata key under which each document's score stands. The
+    default is the one that rerankers write."""
+
+    reorder: Literal["relevance"] | None = None
+    """``"relevance"`` returns the documents with the most relevant ones first and last, where a
+    reader finds them best, and the least relevant in the middle; ``None`` keeps their order."""
+
     # To pydantic BasePromptTemplate[Any] is a class of its own, which no template derives from.
     document_prompt: InstanceOf[BasePromptTemplate] | None = None  # type: ignore[type-arg]
     """The template with which the chain will format each document, as in
     ``create_stuff_documents_chain``; what it puts around ``page_content`` counts towards the
     budget."""
+
+    @model_validator(mode="after")
+    def _check_reorder(self) -> Self:
+        if self.reorder is not None and self.relevance is None:
+            raise ValueError(
+                "reorder='relevance' needs a relevance, such as relevance='bm25'; it is None"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_document_prompt(self) -> Self:
@@ -90,7 +109,7 @@ class Lingua2Compressor(
                 nested there.
 
         Returns:
-            Compressed copies of the documents, in order.
+            Compressed copies of the documents.
 
         Raises:
             InputError: ``documents`` is no list of documents, or ``query`` no string.
@@ -98,9 +117,12 @@ class Lingua2Compressor(
                 document.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: The checkpoint cannot be loaded.
+            RelevanceError: Embeddings or scores cannot be used, and ``relevance_errors`` is
+                "raise".
 
         Warns:
             BudgetWarning: Forced units did not fit into the budget.
+            RelevanceWarning: Embeddings or scores cannot be used.
         """
         return self.transform_documents(documents, query=query, callbacks=callbacks)
 
@@ -131,7 +153,7 @@ class Lingua2Compressor(
                 this call; a budget among them replaces its budget.
 
         Returns:
-            Compressed copies of the documents, in order.
+            Compressed copies of the documents.
         """
         inputs = {"documents": documents, "query": query}
         output = self.as_runnable().invoke(inputs, {"callbacks": callbacks}, **kwargs)
@@ -178,9 +200,17 @@ class _Call:
         self._inputs = inputs
         self._key, query = slots(inputs)
         given = checked(inputs if self._key is None else inputs[self._key], self._key)
-        self._documents = [unscored(document) for document in given]
         own = {name: getattr(adapter, name) for name in CompressionOptions.model_fields}
         options = resolve_options(own, overrides)
+        relevance, errors = options.relevance, options.relevance_errors
+        if relevance == "scores":
+            values = [document.metadata.get(adapter.score_key) for document in given]
+            relevance = document_scores(values, f"metadata[{adapter.score_key!r}]", errors)
+        if adapter.reorder is not None:
+            texts = [document.page_content for document in given]
+            order, relevance = arrange(texts, query, relevance=relevance, errors=errors)
+            given = [given[i] for i in order]
+        self._documents = [unscored(document) for document in given]
         self._token_counter = options.token_counter
         self.arguments: dict[str, Any] = {
             "texts": [document.page_content for document in self._documents],
@@ -190,6 +220,7 @@ class _Call:
             # Where there was nothing to keep, nothing was lost: such a document stays as it is.
             "keep_empty": [not (adapter.drop_empty and d.page_content) for d in self._documents],
             **{name: getattr(options, name) for name in CompressionOptions.model_fields},
+            "relevance": relevance,
         }
 
     def output(self, result: CompressionResult) -> Any:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal, Self
 
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -17,9 +17,12 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from llama_index.core.utils import get_tokenizer
+from pydantic import model_validator
 
 from lingua2 import CompressionOptions
 from lingua2.counting import resolve_token_counter
+from lingua2.ordering import arrange
+from lingua2.relevance import document_scores
 
 from ._component import ModelComponent
 from ._nodes import (
@@ -110,6 +113,22 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         ),
     )
 
+    reorder: Literal["relevance"] | None = Field(
+        default=None,
+        description=(
+            '"relevance" returns the nodes with the most relevant ones first and last, where a '
+            "reader finds them best, and the least relevant in the middle; None keeps their order."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check_reorder(self) -> Self:
+        if self.reorder is not None and self.relevance is None:
+            raise ValueError(
+                "reorder='relevance' needs a relevance, such as relevance='scores'; it is None"
+            )
+        return self
+
     @classmethod
     def class_name(cls) -> str:
         """The name in serialised form."""
@@ -122,7 +141,7 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         if not given:
             return []
         with self._reported(given, query) as returned:
-            returned += rescored(given, self._compressed([item.node for item in given], query))
+            returned += self._processed(given, query)
         return returned
 
     @dispatcher.span
@@ -133,8 +152,7 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         if not given:
             return []
         with self._reported(given, query) as returned:
-            plain = [item.node for item in given]
-            returned += rescored(given, await asyncio.to_thread(self._compressed, plain, query))
+            returned += await asyncio.to_thread(self._processed, given, query)
         return returned
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:  # noqa: ARG002
@@ -147,8 +165,7 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         Raises:
             InputError: ``nodes`` is not a sequence of nodes.
         """
-        given = checked(nodes, BaseNode)
-        return [node for node in self._compressed(given, None) if node is not None]
+        return self._ingested(checked(nodes, BaseNode))
 
     @dispatcher.span
     async def acall(
@@ -157,9 +174,22 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         **kwargs: Any,  # noqa: ARG002 - as of `__call__`
     ) -> list[BaseNode]:
         """`__call__` in a worker thread, so that the event loop stays free."""
-        given = checked(nodes, BaseNode)
-        rebuilt = await asyncio.to_thread(self._compressed, given, None)
-        return [node for node in rebuilt if node is not None]
+        return await asyncio.to_thread(self._ingested, checked(nodes, BaseNode))
+
+    def _ingested(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
+        # Nodes that no retriever returned have no scores.
+        relevance = None if self.relevance == "scores" else self.relevance
+        return [node for node in self._compressed(nodes, None, relevance) if node is not None]
+
+    def _processed(self, items: list[NodeWithScore], query: str | None) -> list[NodeWithScore]:
+        relevance, errors = self.relevance, self.relevance_errors
+        if self.relevance == "scores":
+            relevance = document_scores([item.score for item in items], "their score", errors)
+        if self.reorder is not None:
+            texts = [stripped(item.node) for item in items]
+            order, relevance = arrange(texts, query, relevance=relevance, errors=errors)
+            items = [items[i] for i in order]
+        return rescored(items, self._compressed([item.node for item in items], query, relevance))
 
     def _arguments(self, nodes: Sequence[BaseNode], query: str | None) -> dict[str, Any]:
         """What `Compressor.compress` is called with."""
@@ -179,10 +209,13 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
     def _counter(self) -> Any:
         return get_tokenizer() if self.token_counter is None else self.token_counter
 
-    def _compressed(self, nodes: Sequence[BaseNode], query: str | None) -> list[BaseNode | None]:
+    def _compressed(
+        self, nodes: Sequence[BaseNode], query: str | None, relevance: Any
+    ) -> list[BaseNode | None]:
         """Copies of ``nodes`` with their new texts; None where nothing is left to return."""
         packed, nodes = scores(nodes), [unscored(node) for node in nodes]
-        compress = partial(self.compressor.compress, scores=packed, **self._arguments(nodes, query))
+        arguments = self._arguments(nodes, query) | {"relevance": relevance}
+        compress = partial(self.compressor.compress, scores=packed, **arguments)
         result = compress()
         limit = result.budget
         if result.texts == result.sources and (

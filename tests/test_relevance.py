@@ -291,10 +291,10 @@ def test_missing_scores_count_as_the_lowest() -> None:
 def test_scores_and_the_question_both_count(compressor: Compressor) -> None:
     sources = [SWIMMING, LIBRARY, LIBRARY]
     result = compressor.compress(
-        sources, target_token=14, query="Do dogs stay outside?", relevance=[0, 0, 1]
+        sources, target_token=4, query="Do dogs stay outside?", relevance=[0, 0, 1]
     )
     assert "Dogs stay outside" in result.texts[2]
-    assert "Dogs stay outside" not in result.texts[1]
+    assert result.texts[:2] == ["", ""]
 
 
 @given(st.lists(st.floats(-9, 9), max_size=9))

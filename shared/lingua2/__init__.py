@@ -12,10 +12,13 @@ from .errors import (
     Lingua2Error,
     ModelLoadError,
     OptionError,
+    RelevanceError,
+    RelevanceWarning,
     TokenCounterError,
 )
 from .estimate import BreakEven, break_even
 from .options import CompressionOptions, ModelOptions
+from .ordering import reading_order
 from .result import CompressionResult, DroppedForced, Word
 from .score_cache import ScoreCache
 from .score_sqlite import SqliteScoreCache
@@ -36,6 +39,8 @@ __all__ = [
     "ModelLoadError",
     "ModelOptions",
     "OptionError",
+    "RelevanceError",
+    "RelevanceWarning",
     "ScoreCache",
     "ScoreStatistics",
     "SqliteScoreCache",
@@ -43,4 +48,5 @@ __all__ = [
     "Word",
     "break_even",
     "packed_text",
+    "reading_order",
 ]

@@ -35,6 +35,7 @@ from .options import (
     resolve_options,
     validated,
 )
+from .relevance import STRINGS_HAVE_NO_SCORES, check_number
 from .result import CompressionResult
 from .score_store import ScoreStatistics, ScoreStore
 from .scores import ScoredText, pack_scores, unscored
@@ -243,9 +244,12 @@ class Compressor:
                 ``scores`` do not fit it.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
+            RelevanceError: Embeddings given as ``relevance`` cannot be used, and
+                ``relevance_errors`` is "raise".
 
         Warns:
             BudgetWarning: Forced units did not fit into the budget.
+            RelevanceWarning: Embeddings given as ``relevance`` cannot be used; BM25 is.
         """
         sources = checked_texts(texts)
         if query is not None and not isinstance(query, str):
@@ -257,11 +261,9 @@ class Compressor:
                 "relevance steers a budget and threshold has none: leave relevance out, or give "
                 "rate or target_token"
             )
-        if isinstance(resolved.relevance, tuple) and len(resolved.relevance) != len(sources):
-            raise OptionError(
-                f"relevance has {len(resolved.relevance)} numbers for {len(sources)} texts; give "
-                "one per text"
-            )
+        if resolved.relevance == "scores":
+            raise OptionError(STRINGS_HAVE_NO_SCORES)
+        check_number(resolved.relevance, len(sources))
         reads = resolved.relevance == "model" and bool(query)
         count = resolve_token_counter(resolved.token_counter)
         stay = checked_flags(keep_empty, len(sources))

@@ -11,6 +11,8 @@ __all__ = [
     "Lingua2Error",
     "ModelLoadError",
     "OptionError",
+    "RelevanceError",
+    "RelevanceWarning",
     "TeacherError",
     "TokenCounterError",
     "TrainingError",
@@ -49,5 +51,13 @@ class TrainingError(Lingua2Error, ValueError):
     """A training cannot start, or cannot go on, with what it was given."""
 
 
+class RelevanceError(Lingua2Error, RuntimeError):
+    """What should tell how relevant texts are, embeddings or given scores, cannot be used."""
+
+
 class BudgetWarning(UserWarning):
     """Forced text did not fit into the budget, or frames that must stay are larger than it."""
+
+
+class RelevanceWarning(UserWarning):
+    """Embeddings or given scores could not be used, and something else steers instead."""

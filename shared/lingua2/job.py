@@ -18,7 +18,7 @@ from .encoder import ScoredText
 from .options import CompressionOptions
 from .prompt import Frame, Prompt, join_texts
 from .protect.guards import Guards, guards_of
-from .relevance import RELEVANCE_WEIGHT, by_sentence, by_text
+from .relevance import question_values
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
 from .selection import (
@@ -92,7 +92,7 @@ class Job:
         if options.force_reserve_digit:
             forced |= digit_units(layout)
         guards = guards_of(layouts, layout, options.protect)
-        relevance = self._relevance(layouts)
+        relevance = question_values(layout, self.query, options.relevance, options.relevance_errors)
         stay = self._context_filter(prompt, own, relevance)
         if stay.all() and self.budget is not None and self.original_tokens <= self.budget:
             return self.unchanged(scored)
@@ -156,15 +156,6 @@ class Job:
             hosts=hosts,
             known=known,
         )
-
-    def _relevance(self, layouts: list[Layout]) -> FloatArray:
-        """What the question adds to every unit's value; shape ``(units of the set,)``."""
-        relevance = self.options.relevance
-        if isinstance(relevance, tuple):
-            return RELEVANCE_WEIGHT * by_text(layouts, relevance)
-        if isinstance(relevance, str) and self.query:
-            return RELEVANCE_WEIGHT * by_sentence(layouts, self.query)
-        return np.zeros(sum(map(len, layouts)), dtype=np.float32)
 
     def _context_filter(
         self, prompt: Prompt, probabilities: list[FloatArray], relevance: FloatArray

@@ -7,10 +7,8 @@ from the two models here, so a name, a default or a limit is written in exactly 
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Iterable
-from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, TypeVar
 
@@ -26,6 +24,7 @@ from pydantic import (
 
 from .errors import OptionError
 from .protect.finders import as_guards
+from .relevance import embedder_of, is_score
 from .score_cache import is_score_cache
 
 __all__ = [
@@ -64,19 +63,19 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _known_relevance(value: Any) -> Any:
-    if value is None or (isinstance(value, str) and value in ("bm25", "model")):
+    if value is None or (isinstance(value, str) and value in ("bm25", "model", "scores")):
+        return value
+    if embedder_of(value) is not None:
         return value
     numbers = [] if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) else [*value]
-    if not numbers or not all(_is_finite(number) for number in numbers):
+    if not numbers or not all(is_score(number) for number in numbers):
         raise ValueError(
-            "expected 'bm25', 'model', one finite number per text, or None, got "
-            f"{str(value)[:80]!r}"
+            "expected 'bm25', 'model', 'scores', one finite number per text, an object with "
+            "embed_query and embed_documents (LangChain) or with get_query_embedding and "
+            "get_text_embedding_batch (LlamaIndex), a callable that embeds a list of strings, or "
+            f"None, got {str(value)[:80]!r}"
         )
     return tuple(map(float, numbers))
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _usable_cache(value: Any) -> Any:
@@ -213,13 +212,17 @@ class CompressionOptions(StrictOptions):
     ``"headings"``, ``"quotes"``. The budget holds in any case, and ``result.dropped_protected``
     says what it could not hold."""
 
-    relevance: Annotated[
-        Literal["bm25", "model"] | tuple[float, ...] | None,
-        BeforeValidator(_known_relevance),
-    ] = None
-    """What lets ``query`` steer a budget: ``"bm25"`` ranks sentences by the question's words;
-    ``"model"`` lets the model read the question as well, which no stored scores can spare; one
-    number per text (a retriever's or reranker's scores) ranks texts; ``None`` ignores the query."""
+    relevance: Annotated[Any, BeforeValidator(_known_relevance)] = None
+    """What lets ``query`` steer a budget. ``"bm25"`` ranks sentences by the question's words, and
+    everything else adds to that: an embeddings object of LangChain or LlamaIndex, or a callable
+    that embeds a list of strings, by meaning; ``"model"`` lets the model read the question, which
+    no stored scores can spare; one number per text (a retriever's or reranker's scores) ranks
+    texts, also without a question; ``"scores"`` takes these from LlamaIndex's nodes or the metadata
+    of LangChain's documents. ``None`` ignores the query."""
+
+    relevance_errors: Literal["warn", "raise"] = "warn"
+    """Where embeddings raise or return no usable vectors, or texts have no scores: go on with what
+    there is, BM25 at least, and warn; or raise a `RelevanceError`."""
 
     use_context_level_filter: bool = False
     """Drop whole texts with a low mean probability first, then words (coarse to fine)."""
@@ -298,7 +301,8 @@ class OptionOverrides(TypedDict, total=False):
     drop_consecutive: bool
     protect: tuple[str | re.Pattern[str], ...] | list[str | re.Pattern[str]]
     token_to_word: Literal["mean", "first"]
-    relevance: Literal["bm25", "model"] | tuple[float, ...] | list[float] | None
+    relevance: Any
+    relevance_errors: Literal["warn", "raise"]
     use_context_level_filter: bool
     target_context: int | None
     context_level_rate: float | None

@@ -1,0 +1,31 @@
+"""How much each sentence of a set, and each text, has to do with the question."""
+
+from __future__ import annotations
+
+from .documents import (
+    STRINGS_HAVE_NO_SCORES,
+    ErrorMode,
+    by_text,
+    check_number,
+    document_scores,
+    ends_first,
+    is_score,
+    tell,
+)
+from .embeddings import Embedder, embedder_of
+from .steering import by_sentence, question_values
+
+__all__ = [
+    "STRINGS_HAVE_NO_SCORES",
+    "Embedder",
+    "ErrorMode",
+    "by_sentence",
+    "by_text",
+    "check_number",
+    "document_scores",
+    "embedder_of",
+    "ends_first",
+    "is_score",
+    "question_values",
+    "tell",
+]
