@@ -27,7 +27,8 @@ from typing import Any
 import _common
 
 from lingua2 import Compressor
-from lingua2.evaluation import as_method, latency_table, measure_latency, resolve_reader
+from lingua2.evaluation import as_method, measure_latency, resolve_reader
+from lingua2.evaluation.latency import latency_table
 from lingua2.evaluation.tasks import Item
 
 

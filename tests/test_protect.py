@@ -96,10 +96,29 @@ def test_a_fence_that_never_closes_reaches_to_the_end() -> None:
     assert found(text, "code") == ["~~~\nx = 1\n```\ny = 2"]
 
 
+def test_a_fence_closes_with_windows_line_ends_too() -> None:
+    assert found("```\r\nx = 1\r\n```\r\nand on", "code") == ["```\r\nx = 1\r\n```"]
+
+
+def test_three_backticks_on_one_line_open_no_block() -> None:
+    assert found("```make all``` builds it.\nMore text.", "code") == []
+
+
 def test_json_keeps_everything_but_the_inside_of_long_strings() -> None:
     value = "the pump was checked on site and works again as it should"
     text = f'Log: {{"id": 7, "note": "{value}", "tags": ["a", "b"]}} end'
     assert found(text, "json") == ['{"id": 7, "note": "', '", "tags": ["a", "b"]}']
+
+
+def test_json_is_found_behind_any_number_of_brackets() -> None:
+    log = "[worker] ready\n" * 500
+    assert found(log + '["red", "blue"]', "json") == ['["red", "blue"]']
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\\n"])
+def test_json_strings_with_line_ends_stay_whole(end: str) -> None:
+    text = '{"note": "' + f"one two three four{end}five six seven eight nine" + '"}'
+    assert found(text, "json") == [text]
 
 
 @pytest.mark.parametrize("text", ['{"a": 1', "see [1] and {x}", "[]", "{}", "[[[[[[" * 500])
@@ -118,10 +137,28 @@ def test_headings_and_quotes() -> None:
     assert found(text, "quotes") == ['"wait here"']
 
 
+def test_tables_of_other_shapes_keep_theirs_too() -> None:
+    text = "Part | Price\r\n--- | :-:\r\nBolt | 3\r\n"
+    assert found(text, "tables") == ["|", "--- | :-:", "|"]
+
+
+HOSTILE = ("a.", "a-", "a/", "a_", "1.", "`a ``", "|-", "[", '{"a":', '["', "aB", '"', "-k=1", " ")
+
+
+@pytest.mark.parametrize("guard", [guard for guard in GUARDS if guard != "negations"])
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_finder_takes_quadratic_time(guard: str, piece: str) -> None:
+    began = time.monotonic()
+    protected_spans(piece * 20_000, (guard,))
+    # Takes milliseconds; half a minute and more where a pattern scans ahead from every place.
+    assert time.monotonic() - began < 10
+
+
 def negated(text: str) -> list[tuple[str, str]]:
     layout = Layout(text, split_units(text))
     words, negations = governed(layout)
-    return [(layout.unit(n), layout.unit(w)) for w, n in zip(words, negations, strict=True)]
+    pairs = sorted(zip(words.tolist(), negations.tolist(), strict=True))
+    return [(layout.unit(negation), layout.unit(word)) for word, negation in pairs]
 
 
 def test_a_negation_governs_the_words_behind_it_in_its_clause() -> None:
@@ -134,6 +171,22 @@ def test_a_negation_governs_the_words_behind_it_in_its_clause() -> None:
 
 def test_at_the_end_of_a_clause_it_governs_the_word_before_it() -> None:
     assert negated("Das geht nicht, leider.") == [("nicht", "geht")]
+
+
+def test_negations_in_reach_of_each_other_depend_on_one_another_in_one_direction() -> None:
+    assert negated("They did not ever say nothing bad, no.") == [
+        ("not", "ever"),
+        ("not", "say"),
+        ("not", "nothing"),
+        ("nothing", "bad"),
+    ]
+    assert negated("nie nicht") == [("nie", "nicht")]
+    assert negated("Wir haben nicht das Geld gesehen nicht.") == [
+        ("nicht", "das"),
+        ("nicht", "Geld"),
+        ("nicht", "gesehen"),
+        ("nicht", "nicht"),
+    ]
 
 
 def test_a_negation_alone_governs_nothing() -> None:

@@ -79,13 +79,22 @@ def fill_budget(
         return kept, used
     # The counter is not additive even at spaces, so go on with whole counts.
     taken = set(added)
-    rest = [u for u in order[position:].tolist() if u not in taken and filler.has_host(u)]
-    for unit in rest[:_EXACT_TRIALS]:
+    standing = set(kept.tolist())
+    trials = 0
+    for unit in order[position:].tolist():
+        host = -1 if hosts is None else int(hosts[unit])
+        # Not what the filler knows, whose last units may have had to go again.
+        if unit in taken or (host >= 0 and host not in standing):
+            continue
+        trials += 1
+        if trials > _EXACT_TRIALS:
+            break
         trial = with_units([*added, unit])
         tokens = measure(trial)
         if used < tokens <= budget:
             added.append(unit)
             kept, used = trial, tokens
+            standing = set(kept.tolist())
     return kept, used
 
 

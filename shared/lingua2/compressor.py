@@ -240,8 +240,8 @@ class Compressor:
 
         Raises:
             OptionError: Options are out of range or exclude each other.
-            InputError: ``texts`` is not a sequence of strings, or ``frames``, ``keep_empty`` or
-                ``scores`` do not fit it.
+            InputError: ``texts`` is not a sequence of strings, ``frames``, ``keep_empty`` or
+                ``scores`` do not fit it, or ``markers`` are not balanced in a text.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
             RelevanceError: Embeddings given as ``relevance`` cannot be used, and
@@ -271,8 +271,8 @@ class Compressor:
         job = Job(sources, around, stay, query or "", resolved, count)
         if job.fits():
             labels = resolved.return_word_label
-            return job.unchanged(self._scored(sources, packed) if labels else None)
-        scored = self._asked(sources, query) if reads else self._scored(sources, packed)
+            return job.unchanged(self._scored(job.sources, packed) if labels else None)
+        scored = self._asked(job.sources, query) if reads else self._scored(job.sources, packed)
         result = job.finish(scored)
         check_result(result)
         return result

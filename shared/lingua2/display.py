@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .result import CompressionResult
@@ -12,6 +12,7 @@ __all__ = ["summary", "to_html", "to_terminal"]
 
 # A notebook renders every output again on each load; past this many characters it gets slow.
 _HTML_CHARACTERS = 200_000
+_HTML_ITEMS = 20
 _KEPT, _DROPPED = "46,160,67", "218,54,51"
 
 
@@ -31,6 +32,8 @@ def to_html(result: CompressionResult) -> str:
     """
     parts = [f"<div><p><b>{escape(summary(result))}</b></p>"]
     shown = 0
+    if sum(map(len, result.sources)) <= _HTML_CHARACTERS:
+        parts.append(_html_losses(result.losses()))
     for index in range(len(result.sources)):
         parts.append(
             '<div style="white-space:pre-wrap;border-left:3px solid #8884;padding-left:.6em;'
@@ -47,9 +50,28 @@ def to_html(result: CompressionResult) -> str:
     return "".join(parts)
 
 
-def _html_piece(text: str, kept: bool, probability: float | None) -> str:
+def _html_losses(losses: dict[str, Any]) -> str:
+    """What was lost, folded up."""
+    lines = [f"{losses['sentences_dropped']:,} of {losses['sentences']:,} sentences"]
+    for kind in ("numbers", "identifiers", "negations"):
+        lost = losses[f"{kind}_dropped"]
+        more = f", … ({len(lost):,} in all)" if len(lost) > _HTML_ITEMS else ""
+        lines.append(f"{kind}: {', '.join(lost[:_HTML_ITEMS]) or 'none'}{more}")
+    for name in ("most_probable_dropped", "least_probable_kept"):
+        if word := losses[name]:
+            label = name.replace("_", " ")
+            lines.append(f"{label}: {word['word']} ({word['probability']:.3f})")
+    items = "".join(f"<li>{_escaped(line)}</li>" for line in lines)
+    return f"<details><summary>What was dropped</summary><ul>{items}</ul></details>"
+
+
+def _escaped(text: str) -> str:
     # Lone surrogates cannot be sent to a browser.
-    content = escape(text.encode("utf-8", "replace").decode())
+    return escape(text.encode("utf-8", "replace").decode())
+
+
+def _html_piece(text: str, kept: bool, probability: float | None) -> str:
+    content = _escaped(text)
     if probability is None:
         return content
     sure = abs(probability - 0.5) * 2

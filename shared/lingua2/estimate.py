@@ -26,8 +26,8 @@ class BreakEven:
         rate: Share of the tokens that is kept.
         tokens_per_second: Speed of the compressor, without what a call costs in any case.
         seconds_per_call: What a call costs in any case.
-        time_tokens: Smallest prompt that the reader answers sooner compressed; None if no size is
-            large enough.
+        time_tokens: Smallest prompt that the reader answers sooner compressed, which is what
+            ``min_tokens`` takes; None if no size is large enough.
         cost_tokens: Smallest prompt for which the reader's price falls by more than compressing
             costs; None if no size is large enough.
         saved_per_million: Money saved per million tokens that go in, compressing paid for.
@@ -49,12 +49,12 @@ def break_even(
     prefill_tokens_per_second: float,
     price_per_million: float,
     machine_price_per_hour: float = 0.0,
+    stored: bool = False,
 ) -> BreakEven:
     """Measure ``compressor`` on ``texts`` and say from which size on compressing pays.
 
     The compressor is timed on one text and on all of them, three times each, and the best counts;
-    a straight line through both is its speed. Texts whose scores are remembered or stored are
-    measured as such, so give texts that are as new to it as they will be.
+    a straight line through both is its speed. Each time the model scores the texts anew.
 
     Args:
         compressor: What will compress.
@@ -63,9 +63,12 @@ def break_even(
         prefill_tokens_per_second: How fast the reader reads its prompt.
         price_per_million: What a million prompt tokens cost.
         machine_price_per_hour: What the machine that compresses costs, in the same currency.
+        stored: Measure with scores that are there already, as after `Compressor.pack`.
 
     Raises:
-        OptionError: A number is out of range, or there are fewer than two texts.
+        OptionError: A number is out of range, there are fewer than two texts, or all but the first
+            are empty.
+        ModelLoadError: See `Compressor.load`.
     """
     sample = list(texts)
     if not 0 < rate < 1:
@@ -82,9 +85,15 @@ def break_even(
             raise OptionError(f"{name} must be 0 or more, got {price}")
     if len(sample) < 2:
         raise OptionError(f"texts has {len(sample)} entries; two or more are needed for a line")
-    compressor.load()
-    small, small_seconds = _timed(compressor, sample[:1], rate)
-    large, large_seconds = _timed(compressor, sample, rate)
+    packed: list[bytes] | None = None
+    if stored:
+        packed = list(compressor.pack(sample))
+    else:
+        compressor = _forgetful(compressor)
+    small, small_seconds = _timed(compressor, sample[:1], rate, packed)
+    large, large_seconds = _timed(compressor, sample, rate, packed)
+    if large <= small:
+        raise OptionError("all texts but the first are empty; a line needs two sizes")
     per_token = max(1e-9, (large_seconds - small_seconds) / max(1, large - small))
     overhead = max(0.0, small_seconds - small * per_token)
     saved_seconds = (1 - rate) / prefill_tokens_per_second - per_token
@@ -100,11 +109,24 @@ def break_even(
     )
 
 
-def _timed(compressor: Compressor, texts: list[str], rate: float) -> tuple[int, float]:
+def _forgetful(compressor: Compressor) -> Compressor:
+    """``compressor`` without what it remembers: measured again, its memory would be measured."""
+    twin = type(compressor)._around(compressor._loaded_encoder())
+    twin._defaults = compressor._defaults
+    return twin
+
+
+def _timed(
+    compressor: Compressor, texts: list[str], rate: float, packed: list[bytes] | None
+) -> tuple[int, float]:
+    scores = None if packed is None else packed[: len(texts)]
     best, tokens = math.inf, 0
     for _ in range(_REPEATS):
         start = time.perf_counter()
-        result = compressor.compress(texts, rate=rate)
+        # Without the options that could spare the work.
+        result = compressor.compress(
+            texts, rate=rate, scores=scores, min_tokens=0, relevance=None, markers=None
+        )
         best = min(best, time.perf_counter() - start)
         tokens = result.original_tokens
     return tokens, best

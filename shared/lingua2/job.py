@@ -18,6 +18,7 @@ from .encoder import ScoredText
 from .options import CompressionOptions
 from .prompt import Frame, Prompt, join_texts
 from .protect.guards import Guards, guards_of
+from .protect.markers import unmarked
 from .relevance import question_values
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
@@ -49,7 +50,8 @@ class Job:
         options: CompressionOptions,
         count: TokenCounter,
     ) -> None:
-        self.sources = sources
+        self._marked = unmarked(sources, options.markers)
+        self.sources = sources = [own.text for own in self._marked]
         self.frames = frames
         self.keep_empty = keep_empty
         self.query = query
@@ -62,9 +64,13 @@ class Job:
 
     def fits(self) -> bool:
         """Whether everything can stay, with nothing that could still have to go."""
-        if self.options.use_context_level_filter or self.budget is None:
+        if self.budget is None or (self.options.use_context_level_filter and not self._is_small):
             return False
         return self.original_tokens <= self.budget
+
+    @property
+    def _is_small(self) -> bool:
+        return self.original_tokens < self.options.min_tokens
 
     def unchanged(self, scored: list[ScoredText] | None = None) -> CompressionResult:
         """Everything as it came in; with ``scored`` the result knows the words as well."""
@@ -91,7 +97,8 @@ class Job:
         forced: BoolArray = ids != -1
         if options.force_reserve_digit:
             forced |= digit_units(layout)
-        guards = guards_of(layouts, layout, options.protect)
+        marked = [own.spans for own in self._marked]
+        guards = guards_of(layouts, layout, options.protect, marked)
         relevance = question_values(layout, self.query, options.relevance, options.relevance_errors)
         stay = self._context_filter(prompt, own, relevance)
         if stay.all() and self.budget is not None and self.original_tokens <= self.budget:
@@ -99,10 +106,16 @@ class Job:
         candidates = stay[prompt.document]
         if self.budget is None:
             likely = _joined(own) >= (options.threshold or 0.0)
-            whole = guards.completed(forced | guards.units | likely)
+            # Here each text counts by itself, so that its output depends on nothing else.
+            least = options.min_tokens
+            small = np.array(
+                [least > 0 and self.count(s) < least for s in self.sources], dtype=bool
+            )
+            spared = small[prompt.document]
+            whole = guards.completed(forced | guards.units | likely | spared)
             kept = np.flatnonzero(candidates & whole)
             if options.drop_consecutive:
-                kept = drop_consecutive(kept, ids, prompt.document)
+                kept = drop_consecutive(kept, np.where(spared, -1, ids), prompt.document)
             used = self.count(prompt.render(kept))
         else:
             wanted = _Wanted(_joined(own), relevance, forced, guards, ids, candidates)
@@ -116,8 +129,8 @@ class Job:
             prompt.texts(kept),
             layout.spans(kept),
             used,
-            _dropped(layout, lost),
-            _dropped(layout, np.flatnonzero(missing & guards.units & ~forced)),
+            self._dropped(layout, lost),
+            self._dropped(layout, np.flatnonzero(missing & guards.units & ~forced)),
             scored,
             prompt.split(kept),
         )
@@ -133,8 +146,7 @@ class Job:
             cost = cache(lambda unit: self.count(" " + unit))
             costs = np.array([cost(layout.unit(i)) for i in range(len(layout))], dtype=np.float32)
             values = spread(values, forced | guards.units, costs, document)
-        guards.steer(values, hosts, forced)
-        order = ranking(values, forced, guards.units)
+        order = ranking(values, *guards.steer(values, hosts, forced))
         order = order[wanted.candidates[order]]
         known: KnownBlocks | None = None
         if isinstance(self.count, BundledCounter) and self._tokens is not None:
@@ -172,6 +184,8 @@ class Job:
 
     def _budget(self) -> int | None:
         if self.options.rate is not None:
+            if self._is_small:
+                return self.original_tokens
             # 0.29 * 100 is 28.999999999999996 in floating point.
             return math.floor(self.options.rate * self.original_tokens + 1e-9)
         return self.options.target_token
@@ -186,14 +200,18 @@ class Job:
         scored: list[ScoredText] | None = None,
         kept: list[IntArray] | None = None,
     ) -> CompressionResult:
+        if scored is not None and kept is not None:
+            pairs = zip(self._marked, scored, kept, strict=True)
+            moved = [own.scored_in_source(item, units) for own, item, units in pairs]
+            scored, kept = [item for item, _ in moved], [units for _, units in moved]
         return CompressionResult(
             texts=texts,
-            spans=spans,
+            spans=[own.in_source(s) for own, s in zip(self._marked, spans, strict=True)],
             original_tokens=self.original_tokens,
             compressed_tokens=used,
             budget=self.budget,
             separator=self.options.document_separator,
-            sources=self.sources,
+            sources=[own.source for own in self._marked],
             frames=self.frames,
             dropped_forced=lost,
             dropped_protected=unprotected,
@@ -201,7 +219,19 @@ class Job:
             _scored=scored,
             _kept=kept,
             _pooling=self.options.token_to_word,
+            _counter=self.options.token_counter,
+            _marked=self._marked if self.options.markers else None,
         )
+
+    def _dropped(self, layout: Layout, lost: IntArray) -> tuple[DroppedForced, ...]:
+        dropped = []
+        for i in lost.tolist():
+            number = int(layout.document[i])
+            origin = int(layout.origins[number])
+            bounds = (layout.starts[i] - origin, layout.ends[i] - origin)
+            pieces = self._marked[number].in_source([bounds])
+            dropped.append(DroppedForced(number, pieces[0][0], pieces[-1][1], layout.unit(i)))
+        return tuple(dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +248,3 @@ class _Wanted:
 
 def _joined(parts: list[FloatArray]) -> FloatArray:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-
-def _dropped(layout: Layout, lost: IntArray) -> tuple[DroppedForced, ...]:
-    return tuple(
-        DroppedForced(number, layout.starts[i] - origin, layout.ends[i] - origin, layout.unit(i))
-        for i in lost.tolist()
-        for number in (int(layout.document[i]),)
-        for origin in (int(layout.origins[number]),)
-    )

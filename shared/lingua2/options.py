@@ -78,6 +78,18 @@ def _known_relevance(value: Any) -> Any:
     return tuple(map(float, numbers))
 
 
+def _usable_markers(value: Any) -> Any:
+    if value is None:
+        return None
+    pair = [*value] if isinstance(value, (list, tuple)) else []
+    if len(pair) != 2 or not all(isinstance(marker, str) and marker.strip() for marker in pair):
+        raise ValueError(
+            "expected what opens and what closes, two strings that are not blank, such as "
+            f"('<keep>', '</keep>'), or None, got {value!r}"
+        )
+    return tuple(pair)
+
+
 def _usable_cache(value: Any) -> Any:
     if not is_score_cache(value):
         raise ValueError(
@@ -209,8 +221,16 @@ class CompressionOptions(StrictOptions):
     """What must not break: names of guards or regular expressions. ``"negations"`` keeps a negation
     wherever the word that it governs is kept. The others are kept before all else that is not
     forced: ``"numbers"``, ``"dates"``, ``"identifiers"``, ``"code"``, ``"json"``, ``"tables"``,
-    ``"headings"``, ``"quotes"``. The budget holds in any case, and ``result.dropped_protected``
-    says what it could not hold."""
+    ``"headings"``, ``"quotes"``; code, JSON and tables first, since half of one is worth little.
+    The budget holds in any case, and ``result.dropped_protected`` says what it could not hold."""
+
+    markers: Annotated[tuple[str, str] | None, BeforeValidator(_usable_markers)] = None
+    """What the user puts around text that is to stay, such as ``("<keep>", "</keep>")``: protected
+    like the above. The markers themselves are neither scored nor counted nor returned."""
+
+    min_tokens: Annotated[int, Number, Field(ge=0)] = 0
+    """A set with fewer of the reader's tokens comes back unchanged, whatever ``rate`` says;
+    ``target_token`` holds in any case. With ``threshold`` every text counts by itself."""
 
     relevance: Annotated[Any, BeforeValidator(_known_relevance)] = None
     """What lets ``query`` steer a budget. ``"bm25"`` ranks sentences by the question's words, and
@@ -300,6 +320,8 @@ class OptionOverrides(TypedDict, total=False):
     force_reserve_digit: bool
     drop_consecutive: bool
     protect: tuple[str | re.Pattern[str], ...] | list[str | re.Pattern[str]]
+    markers: tuple[str, str] | None
+    min_tokens: int
     token_to_word: Literal["mean", "first"]
     relevance: Any
     relevance_errors: Literal["warn", "raise"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,12 @@ from .encoder import ScoredText
 from .prompt import Frame, join_texts
 from .text import IntArray
 
+if TYPE_CHECKING:
+    from .protect.markers import Marked
+
 __all__ = ["CompressionResult", "DroppedForced", "Word"]
+
+_Segment = tuple[str, bool, float | None]
 
 
 class Word(NamedTuple):
@@ -66,6 +72,15 @@ class CompressionResult:
     _scored: Sequence[ScoredText] | None = field(default=None, repr=False, compare=False)
     _kept: Sequence[IntArray] | None = field(default=None, repr=False, compare=False)
     _pooling: str = field(default="mean", repr=False, compare=False)
+    _counter: Any = field(default=None, repr=False, compare=False)
+    _marked: Sequence[Marked] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> list[Any]:
+        # A counter may be anything, also what cannot be pickled; only the loss report needs it.
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not isinstance(self._counter, str):
+            values["_counter"] = None
+        return list(values.values())
 
     @property
     def prompt(self) -> str:
@@ -119,7 +134,7 @@ class CompressionResult:
             for text, own in zip(self.sources, words, strict=True)
         ]
 
-    def segments(self, index: int) -> Iterator[tuple[str, bool, float | None]]:
+    def segments(self, index: int) -> Iterator[_Segment]:
         """The whole input text ``index`` in pieces: text, whether it was kept, p(keep).
 
         White space and, where the model was not run, everything has no probability. The pieces
@@ -135,10 +150,41 @@ class CompressionResult:
         else:
             before = True
             for word in words[index]:
-                yield from _piece(text[position : word.start], before and word.kept)
+                if self._marked is None:
+                    yield from _piece(text[position : word.start], before and word.kept)
+                else:
+                    yield from self._around_markers(index, position, word.start)
                 yield text[word.start : word.end], word.kept, word.probability
                 position, before = word.end, word.kept
         yield from _piece(text[position:], False)
+
+    def _around_markers(self, index: int, start: int, end: int) -> Iterator[_Segment]:
+        """What stands between two words, where the markers were dropped and the rest maybe not."""
+        text, spans = self.sources[index], self.spans[index]
+        for low, high in spans[max(0, bisect_right(spans, (start, start)) - 1) :]:
+            if low >= end:
+                break
+            if high > start:
+                yield from _piece(text[start : max(start, low)], False)
+                yield from _piece(text[max(start, low) : min(high, end)], True)
+                start = min(high, end)
+        yield from _piece(text[start:end], False)
+
+    def losses(self) -> dict[str, Any]:
+        """What compression cost: for the set, and under ``"texts"`` the same for every text.
+
+        ``tokens_before`` and ``tokens_after`` are the reader's; ``sentences`` and those of which
+        nothing was kept, ``sentences_dropped``; how many ``numbers``, ``identifiers`` and
+        ``negations`` there are, and the distinct ones that were dropped, in part or as a whole, as
+        in ``numbers_dropped``; the ``most_probable_dropped`` and the ``least_probable_kept`` word
+        with its probability, None where the model was not needed. `json.dumps` takes it.
+
+        A result that was pickled has None for the tokens of its texts, unless the counter was named
+        by a string.
+        """
+        from .losses import losses_of
+
+        return losses_of(self)
 
     def _repr_html_(self) -> str:
         """A notebook's view: kept words on green, dropped ones struck out, by probability."""
@@ -147,6 +193,6 @@ class CompressionResult:
         return to_html(self)
 
 
-def _piece(text: str, kept: bool) -> Iterator[tuple[str, bool, float | None]]:
+def _piece(text: str, kept: bool) -> Iterator[_Segment]:
     if text:
         yield text, kept, None

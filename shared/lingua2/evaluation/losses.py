@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lingua2._extras import require
+from lingua2.protect.patterns import IDENTIFIERS
 
 from .controls import join
 from .survival import normalise, survives
@@ -18,19 +19,12 @@ __all__ = ["LOSSES", "losses", "measures_survival", "stability"]
 LOSSES = ("answer", "evidence", "numbers", "identifiers", "negations", "json")
 """Names of the shares that `losses` gives."""
 
+# Without its unit, which a compressor may put beside a number that had none.
 _NUMBER = re.compile(r"\d(?:[\d.,:/-]*\d)?")
-_IDENTIFIER = re.compile(
-    r"https?://\S+[\w/]"  # addresses
-    r"|[\w.+-]+@[\w-]+\.[\w.]*\w"  # mail
-    r"|(?:/[\w.-]+){2,}"  # paths
-    r"|\b\w+(?:_\w+)+\b"  # snake_case
-    r"|\b[a-z]+(?:[A-Z]\w*)+\b"  # camelCase
-    r"|\b(?=\w*\d)(?=\w*[A-Za-z])\w{3,}\b"  # letters with digits
-)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.IGNORECASE
 )
-_PATTERNS = {"numbers": _NUMBER, "identifiers": _IDENTIFIER, "negations": _NEGATION}
+_PATTERNS = {"numbers": _NUMBER, "identifiers": IDENTIFIERS, "negations": _NEGATION}
 # Words that a compressor may drop without harm to a sentence's meaning.
 _SMALL = frozenset(
     """

@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 __all__ = ["code", "json_structure", "table_marks"]
 
 Bounds = tuple[int, int]
 
-_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+# Backticks on the rest of the line would make it inline code.
+_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*$", re.MULTILINE)
 _INLINE = re.compile(r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)")
-_ROW = re.compile(r"^[ \t]*\|?[^\n|]*\|[^\n]*$", re.MULTILINE)
-_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_ROW = re.compile(r"^[^\n|]*\|[^\n]*$", re.MULTILINE)
+_RULE = re.compile(r"[ \t]*(?:\|[ \t]*)?:?-{2,}:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?\r?")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OPENING = re.compile(r"[{\[]")
 _DECODER = json.JSONDecoder()
 # A value with fewer words than this is a name, a state or a number rather than a text.
 _LONG_VALUE = 8
-# Where every bracket of a page opens nothing, trying them all would take quadratic time.
-_FAILURES = 200
+# Characters that are read in vain, as a multiple of the text's: where every bracket of a page opens
+# what never closes, trying them all would take quadratic time.
+_VAIN = 16
+# What ends a line for us and not for JSON: a gap with it would become a line break, which is not
+# allowed inside a string. And cutting words around an escape could leave half of it.
+_UNSAFE = re.compile(r"[\\\x85\u2028\u2029]")
 
 
 def code(text: str) -> list[Bounds]:
@@ -32,7 +38,7 @@ def code(text: str) -> list[Bounds]:
     position = 0
     while match := _FENCE.search(text, position):
         fence = match["fence"]
-        closing = re.compile(rf"^[ \t]*{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
+        closing = re.compile(rf"^[ \t]*{fence[0]}{{{len(fence)},}}[ \t\r]*$", re.MULTILINE)
         end = closing.search(text, match.end())
         found.append((match.start(), end.end() if end else len(text)))
         position = found[-1][1]
@@ -57,8 +63,7 @@ def json_structure(text: str) -> list[Bounds]:
         for match in _STRING.finditer(text, start, end):
             is_key = text[match.end() : end].lstrip()[:1] == ":"
             value = match.group()
-            # Cutting words around an escape could leave half of it.
-            if is_key or len(value.split()) < _LONG_VALUE or "\\" in value:
+            if is_key or len(value.split()) < _LONG_VALUE or _UNSAFE.search(value):
                 continue
             found.append((position, match.start() + 1))
             position = match.end() - 1
@@ -67,19 +72,23 @@ def json_structure(text: str) -> list[Bounds]:
 
 
 def _documents(text: str) -> Iterator[Bounds]:
-    position = failures = 0
-    while failures < _FAILURES and (match := _OPENING.search(text, position)):
+    position, patience = 0, _VAIN * len(text)
+    while patience > 0 and (match := _OPENING.search(text, position)):
         try:
             value, end = _DECODER.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            failures += 1
+        except (ValueError, RecursionError) as error:
+            read = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
+            patience -= read - match.start() + 1
             position = match.end()
             continue
         # "[1]" is a reference, "{}" says nothing.
-        nested = isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value)
-        if value and nested:
+        if value and (isinstance(value, dict) or any(map(_is_telling, value))):
             yield match.start(), end
         position = end
+
+
+def _is_telling(item: Any) -> bool:
+    return isinstance(item, (dict, list, str))
 
 
 def table_marks(text: str) -> list[Bounds]:

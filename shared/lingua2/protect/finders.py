@@ -6,7 +6,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import regex
@@ -83,7 +83,7 @@ def _as_guard(item: Any) -> str:
     return item
 
 
-@cache
+@lru_cache(maxsize=256)
 def _compiled(pattern: str) -> regex.Pattern[str]:
     return regex.compile(pattern)
 

@@ -11,10 +11,16 @@ from lingua2.backends import FloatArray
 from lingua2.rendering import Layout
 from lingua2.text import BoolArray, IntArray
 
-from .finders import protected_spans
+from .finders import Span, protected_spans
 from .negations import governed
 
 __all__ = ["Guards", "guards_of"]
+
+Bounds = tuple[int, int]
+
+_BLOCKS = ("code", "json", "tables")
+# More than any unit is worth.
+_AHEAD = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,52 +29,77 @@ class Guards:
 
     Attributes:
         units: Which units of the set are protected, shape ``(n,)``.
-        words: Indices of words that a negation governs, shape ``(m,)``.
+        blocks: Which of them are worth little without one another, as the structure of JSON: the
+            number of the text that they belong to, else -1, shape ``(n,)``.
+        words: Indices of words that a negation governs, shape ``(m,)``, in the order of `governed`.
         negations: The negation of each of them, shape ``(m,)``.
     """
 
     units: BoolArray
+    blocks: IntArray
     words: IntArray
     negations: IntArray
 
-    def steer(self, values: FloatArray, hosts: IntArray, forced: BoolArray) -> None:
-        """Rank every negation just before the best of its words, which need it from then on.
+    def steer(
+        self, values: FloatArray, hosts: IntArray, forced: BoolArray
+    ) -> tuple[BoolArray, BoolArray]:
+        """Rank blocks first, and every negation just before the best of its words.
+
+        From then on these words need it.
 
         Args:
             values: Value of each unit, changed in place.
             hosts: Per unit the one without which it is not kept, -1 for none; changed in place.
             forced: Which units stay in any case.
+
+        Returns:
+            Which units rank first and which come next: the forced and the protected ones, each
+            with the negations of its words.
         """
-        if not len(self.words):
-            return
-        # A negation in the reach of another one is raised with it, the later one first.
-        for word, negation in zip(self.words[::-1], self.negations[::-1], strict=True):
+        first, second = forced.copy(), self.units.copy()
+        for number in np.unique(self.blocks[self.blocks >= 0]):
+            whole = self.blocks == number
+            values[whole] = values[whole].max() + _AHEAD
+        for word, negation in zip(self.words.tolist(), self.negations.tolist(), strict=True):
             values[negation] = max(values[negation], np.nextafter(values[word], np.float32(np.inf)))
-        hosts[self.words] = np.where(forced[self.words], hosts[self.words], self.negations)
+            first[negation] |= first[word]
+            second[negation] |= second[word]
+        hosts[self.words] = self.negations
+        return first, second
 
     def completed(self, kept: BoolArray) -> BoolArray:
         """``kept`` and the negations of the words in it; shape ``(n,)``."""
         whole = kept.copy()
-        for word, negation in zip(self.words[::-1], self.negations[::-1], strict=True):
+        for word, negation in zip(self.words.tolist(), self.negations.tolist(), strict=True):
             whole[negation] |= whole[word]
         return whole
 
 
-def guards_of(layouts: Sequence[Layout], layout: Layout, names: Sequence[str]) -> Guards:
+def guards_of(
+    layouts: Sequence[Layout],
+    layout: Layout,
+    names: Sequence[str],
+    marked: Sequence[Sequence[Bounds]] = (),
+) -> Guards:
     """The guards ``names`` over a set.
 
     Args:
         layouts: The texts of the set one by one.
         layout: The same texts as one.
         names: What ``protect`` holds, see `as_guards`.
+        marked: Per text the characters that are protected beside them.
     """
     units = np.zeros(len(layout), dtype=bool)
-    if any(name != "negations" for name in names):
-        for text, first in zip(layouts, layout.offsets.tolist(), strict=False):
-            for span in protected_spans(text.text, names):
-                low = np.searchsorted(text.units.ends, span.start, side="right")
-                high = np.searchsorted(text.units.starts, span.end, side="left")
-                units[first + low : first + high] = True
+    blocks = np.full(len(layout), -1, dtype=np.int64)
+    for i, text in enumerate(layouts):
+        own = marked[i] if marked else ()
+        spans = [*protected_spans(text.text, names), *(Span("code", *bounds) for bounds in own)]
+        for kind, start, end in spans:
+            low = layout.offsets[i] + np.searchsorted(text.units.ends, start, side="right")
+            high = layout.offsets[i] + np.searchsorted(text.units.starts, end, side="left")
+            units[low:high] = True
+            if kind in _BLOCKS:
+                blocks[low:high] = i
     nothing = np.zeros(0, dtype=np.int64)
     words, negations = governed(layout) if "negations" in names else (nothing, nothing)
-    return Guards(units, words, negations)
+    return Guards(units, blocks, words, negations)

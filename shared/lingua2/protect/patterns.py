@@ -40,10 +40,11 @@ DATES = re.compile(
 """Dates, times and years: "2024-03-12", "12 March 2024", "Q3 2024", "10:30 am", "1998"."""
 
 IDENTIFIERS = re.compile(
-    # URLs and e-mail addresses; closing punctuation belongs to the sentence.
-    r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]"
+    # URLs and e-mail addresses; closing punctuation belongs to the sentence. What a match may begin
+    # with is bounded or begins in one place only: "a.a.a.a" must not take quadratic time.
+    r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]"
     r"|\bwww\.[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]"
-    r"|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"
+    r"|\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b"
     # UUIDs, hashes, IP and MAC addresses.
     r"|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
     r"|\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b"
@@ -54,8 +55,8 @@ IDENTIFIERS = re.compile(
     r"|\b[A-Z][A-Z0-9]{1,9}-\d+(?:-\d+)*\b|(?<![\w&])#\d+\b|\b(?:RFC|ISO|IEC|IEEE|EN|DIN)\s?\d+\b"
     # Paths: absolute, relative, Windows'; a file name with an extension.
     r"|(?<![\w/])(?:~|\.{1,2})?/(?:[\w.@+-]+/)*[\w.@+-]*\w|\b[A-Za-z]:\\[\w.\\-]+"
-    r"|\b(?:[\w.-]+/)+[\w-]+\.\w{1,8}\b"
-    r"|\b[\w-]+\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|cfg|ini|conf|md|rst|txt|csv|html?|css|sh|sql"
+    r"|(?<![\w./-])(?:[\w.-]+/)+[\w-]+\.\w{1,8}\b"
+    r"|(?<![\w-])[\w-]+\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|cfg|ini|conf|md|rst|txt|csv|html?|css|sh|sql"
     r"|go|rs|java|kt|c|h|cpp|hpp|rb|php|xml|log|lock|env|pdf|docx?|xlsx?|png|jpe?g|svg|zip|gz)\b"
     # Command-line flags, snake_case, camelCase, dotted names, calls.
     r"|(?<![\w-])--?[A-Za-z][\w-]*(?:=\S+)?\b|\b[A-Za-z]\w*(?:::\w+)+\b"
@@ -67,7 +68,7 @@ IDENTIFIERS = re.compile(
 """Paths, URLs, e-mail addresses, UUIDs, hashes, versions, ticket numbers and names in code."""
 
 HEADINGS = re.compile(
-    r"^[ \t]{0,3}#{1,6}[ \t]+[^\n]+$|^[^\n]+\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE
+    r"^[ \t]{0,3}#{1,6}[ \t]+[^\n]+$|^[^\n]+\n(?:={3,}|-{3,})[ \t\r]*$", re.MULTILINE
 )
 """Markdown headings of both kinds."""
 
