@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -54,12 +55,14 @@ def unscored(document: Document) -> Document:
     return document.model_copy(update={"metadata": metadata})
 
 
-def statistics(before: int, after: int) -> dict[str, int | float]:
+def statistics(losses: Mapping[str, Any]) -> dict[str, int | float | str]:
+    before, after = losses["tokens_before"], losses["tokens_after"]
     # Flat, because many vector stores accept nothing else.
     return {
         "lingua2_original_tokens": before,
         "lingua2_compressed_tokens": after,
         "lingua2_rate": after / before if before else 1.0,
+        "lingua2_losses": json.dumps(losses),
     }
 
 

@@ -12,7 +12,6 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import InstanceOf, model_validator
 
 from lingua2 import CompressionOptions, CompressionResult
-from lingua2.counting import resolve_token_counter
 from lingua2.options import resolve_options
 from lingua2.ordering import arrange
 from lingua2.relevance import document_scores
@@ -60,7 +59,8 @@ class Lingua2Compressor(
 
     add_statistics: bool = False
     """Write ``lingua2_original_tokens``, ``lingua2_compressed_tokens`` (ints) and ``lingua2_rate``
-    (a float) of each document's ``page_content`` into its metadata."""
+    (a float) of each document's ``page_content`` into its metadata, and as ``lingua2_losses`` (a
+    string, JSON) what `CompressionResult.losses` says of it."""
 
     score_key: str = "relevance_score"
     """With ``relevance="scores"``: the metadata key under which each document's score stands. The
@@ -211,7 +211,6 @@ class _Call:
             order, relevance = arrange(texts, query, relevance=relevance, errors=errors)
             given = [given[i] for i in order]
         self._documents = [unscored(document) for document in given]
-        self._token_counter = options.token_counter
         self.arguments: dict[str, Any] = {
             "texts": [document.page_content for document in self._documents],
             "query": query,
@@ -226,14 +225,14 @@ class _Call:
     def output(self, result: CompressionResult) -> Any:
         """The compressed documents in the shape in which the documents came."""
         adapter = self._adapter
-        count = resolve_token_counter(self._token_counter) if adapter.add_statistics else None
+        losses = result.losses()["texts"] if adapter.add_statistics else [None] * len(result.texts)
         compressed = []
-        rows = zip(self._documents, result.texts, result.keep_empty, strict=True)
-        for document, text, stays in rows:
+        rows = zip(self._documents, result.texts, result.keep_empty, losses, strict=True)
+        for document, text, stays, lost in rows:
             if text or stays:
                 metadata = copied(document.metadata)
-                if count is not None:
-                    metadata |= statistics(count(document.page_content), count(text))
+                if lost is not None:
+                    metadata |= statistics(lost)
                 update = {"page_content": text, "metadata": metadata}
                 compressed.append(document.model_copy(update=update))
         return compressed if self._key is None else {**self._inputs, self._key: compressed}

@@ -19,7 +19,7 @@ from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from llama_index.core.utils import get_tokenizer
 from pydantic import model_validator
 
-from lingua2 import CompressionOptions
+from lingua2 import CompressionOptions, CompressionResult
 from lingua2.counting import resolve_token_counter
 from lingua2.ordering import arrange
 from lingua2.relevance import document_scores
@@ -45,7 +45,12 @@ from ._nodes import (
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
 
-STATISTICS_KEYS = ("lingua2_original_tokens", "lingua2_compressed_tokens", "lingua2_spans")
+STATISTICS_KEYS = (
+    "lingua2_original_tokens",
+    "lingua2_compressed_tokens",
+    "lingua2_spans",
+    "lingua2_losses",
+)
 """The metadata keys that ``add_statistics`` sets."""
 
 dispatcher = get_dispatcher(__name__)
@@ -107,9 +112,10 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
     add_statistics: bool = Field(
         default=False,
         description=(
-            "Add lingua2_original_tokens, lingua2_compressed_tokens and lingua2_spans (JSON: the "
-            "characters of the original text that were kept) to the metadata of each node, hidden "
-            "from the LLM and from embedding models."
+            "Add lingua2_original_tokens, lingua2_compressed_tokens, lingua2_spans (JSON: the "
+            "characters of the original text that were kept) and lingua2_losses (JSON: what "
+            "CompressionResult.losses says of it) to the metadata of each node, hidden from the "
+            "LLM and from embedding models."
         ),
     )
 
@@ -218,16 +224,19 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         compress = partial(self.compressor.compress, scores=packed, **arguments)
         result = compress()
         limit = result.budget
+        spared = self.rate == 1 or (
+            self.rate is not None and result.original_tokens < self.min_tokens
+        )
         if result.texts == result.sources and (
-            limit is None or self.rate == 1 or self._tokens(nodes) <= limit
+            limit is None or spared or self._tokens(nodes) <= limit
         ):
             whole = map(text_of, nodes)
-            return self._rebuilt(nodes, ((text, [(0, len(text))]) for text in whole))
+            return self._rebuilt(nodes, ((text, [(0, len(text))]) for text in whole), result)
         asked = limit or 0
         while True:
             pairs = zip(result.texts, result.spans, strict=True)
-            rebuilt = self._rebuilt(nodes, map(trimmed, pairs, map(text_of, nodes)))
-            if limit is None or not any(result.texts):
+            rebuilt = self._rebuilt(nodes, map(trimmed, pairs, map(text_of, nodes)), result)
+            if limit is None or spared or not any(result.texts):
                 return rebuilt
             # A first word that loses its indentation may become more tokens than were counted.
             excess = self._tokens(rebuilt) - limit
@@ -235,7 +244,7 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
                 return rebuilt
             asked -= excess
             if asked <= 0:
-                return self._rebuilt(nodes, [("", [])] * len(nodes))
+                return self._rebuilt(nodes, [("", [])] * len(nodes), None)
             rate = None if self.rate is None else asked / result.original_tokens
             result = compress(rate=rate, target_token=asked if rate is None else None)
 
@@ -248,11 +257,16 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         )
 
     def _rebuilt(
-        self, nodes: Sequence[BaseNode], kept: Iterable[tuple[str, Sequence[Span]]]
+        self,
+        nodes: Sequence[BaseNode],
+        kept: Iterable[tuple[str, Sequence[Span]]],
+        result: CompressionResult | None,
     ) -> list[BaseNode | None]:
+        """``nodes`` with the texts and spans ``kept``, of which ``result`` knows what they cost."""
         count = resolve_token_counter(self._counter()) if self.add_statistics else None
+        losses = result.losses()["texts"] if result and count else [None] * len(nodes)
         rebuilt: list[BaseNode | None] = []
-        for node, (text, spans) in zip(nodes, kept, strict=True):
+        for node, (text, spans), lost in zip(nodes, kept, losses, strict=True):
             source = text_of(node)
             if not text and not self._stays(node):
                 rebuilt.append(None)
@@ -261,7 +275,7 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
             if text != source:
                 set_text(new, text)
             if source.strip() and count is not None:
-                values = (count(source), count(text), json.dumps(spans))
+                values = (count(source), count(text), json.dumps(spans), json.dumps(lost))
                 add_hidden(new, dict(zip(STATISTICS_KEYS, values, strict=True)))
         return rebuilt
 

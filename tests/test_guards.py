@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingua2 import BudgetWarning, CompressionResult, Compressor, InputError, OptionError
+from lingua2.budget import Prompt, fill_budget
 from lingua2.protect import GUARDS, governed
 from lingua2.rendering import Layout
 from lingua2.scores import ScoredText, quantised
@@ -155,6 +157,19 @@ def test_no_word_stays_without_its_negation(
         words, negations = governed(Layout(text, split_units(text)))
         for word, negation in zip(words.tolist(), negations.tolist(), strict=True):
             assert flags[negation] or not flags[word]
+
+
+def test_a_word_whose_negation_had_to_go_again_is_not_tried_without_it() -> None:
+    text = "mill not good here"
+
+    def count(given: str) -> int:
+        # Not additive: what is counted around a word does not show what it costs as a whole.
+        return len(given.split()) + 10 * ("not" in given and "mill" in given)
+
+    prompt = Prompt([Layout(text, split_units(text))], [("", "")], "\n\n", [False])
+    order, hosts = np.array([0, 3, 1, 2]), np.array([-1, -1, 1, -1])
+    filled, _ = fill_budget(prompt, order, 4, count, hosts=hosts)
+    assert prompt.render(filled) == "mill here"
 
 
 def test_a_forced_word_brings_its_negation() -> None:
@@ -392,3 +407,26 @@ def test_the_embedded_model_keeps_a_growing_conversation_stable(compressor: Comp
         prompt = compressor.compress(turns[:number], threshold=0.5, protect=GUARDS).prompt
         assert prompt.startswith(before)
         before = prompt
+
+
+# --- both adapters pass these options on
+
+
+def test_adapters_take_markers_out_and_leave_small_sets_alone(tiny_bert: Path) -> None:
+    langchain = pytest.importorskip("langchain_lingua2")
+    llama_index = pytest.importorskip("llamaindex_lingua2")
+    documents = pytest.importorskip("langchain_core.documents")
+    schema = pytest.importorskip("llama_index.core.schema")
+    text = PROSE.replace("second pier", "<keep>second pier</keep>")
+    own = {"model_name": tiny_bert, "markers": KEEP, "token_counter": "cl100k_base"}
+    for rate, small in ((0.3, 0), (0.3, 1000)):
+        options = own | {"rate": rate, "min_tokens": small}
+        (document,) = langchain.Lingua2Compressor(**options).compress_documents(
+            [documents.Document(text)], "who pays?"
+        )
+        nodes = [schema.NodeWithScore(node=schema.TextNode(text=text))]
+        (node,) = llama_index.Lingua2Postprocessor(**options).postprocess_nodes(nodes)
+        for output in (document.page_content, node.text):
+            assert "second pier" in output
+            assert "keep>" not in output
+            assert (output == PROSE) == bool(small)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import json
 import pickle
 import subprocess
 import sys
@@ -229,7 +230,10 @@ def test_statistics_are_flat_and_only_there_on_request(make: MakeCompressor) -> 
             "lingua2_original_tokens": before,
             "lingua2_compressed_tokens": now,
             "lingua2_rate": now / before,
+            "lingua2_losses": new.metadata["lingua2_losses"],
         }
+        losses = json.loads(new.metadata["lingua2_losses"])
+        assert (losses["tokens_before"], losses["tokens_after"]) == (before, now)
 
 
 def test_statistics_count_with_the_token_counter(make: MakeCompressor) -> None:

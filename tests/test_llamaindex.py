@@ -176,6 +176,8 @@ def test_statistics_come_on_request_and_stay_hidden_from_readers_and_embedders()
     (item,) = Lingua2Postprocessor(rate=0.5, add_statistics=True).postprocess_nodes(scored(PROSE))
     assert item.node.metadata["lingua2_original_tokens"] == tokens(PROSE)
     assert item.node.metadata["lingua2_compressed_tokens"] == tokens(item.text)
+    losses = json.loads(item.node.metadata["lingua2_losses"])
+    assert (losses["tokens_before"], losses["tokens_after"]) == (tokens(PROSE), tokens(item.text))
     for mode in (MetadataMode.LLM, MetadataMode.EMBED):
         assert "lingua2" not in item.node.get_content(mode)
 

@@ -500,7 +500,7 @@ def test_a_cache_that_cannot_be_pickled_says_so(tiny_bert: Path) -> None:
         pickle.dumps(Compressor(tiny_bert, score_cache=Local()))
 
 
-@pytest.mark.parametrize("bad", [7, "", object(), ["a"], b"path"], ids=repr)
+@pytest.mark.parametrize("bad", [7, "", 3.5, ["a"], b"path"], ids=repr)
 def test_what_is_no_cache_is_refused(bad: Any) -> None:
     with pytest.raises(OptionError, match="score_cache: expected a path, a store with mget"):
         Compressor(score_cache=bad)
