@@ -18,6 +18,7 @@ from typing import Any
 
 import _common
 import speed
+from _measure import use_threads
 
 from lingua2 import Compressor, Lingua2Error
 
@@ -86,18 +87,27 @@ def race(
     return found
 
 
+def named(texts: list[str]) -> str:
+    return f"{len(texts)} chunks" if len(texts) > 1 else "one document"
+
+
 def main() -> None:
     made = _common.parser(__doc__ or "", "backends")
     made.add_argument("--repeats", type=int, default=5)
     made.add_argument("--rate", type=float, default=0.33)
     made.add_argument("--chunks", type=int, nargs="+", default=[10, 40])
+    made.add_argument("--document", type=int, default=0, help="tokens of one document, after them")
+    made.add_argument("--threads", type=int, help="of the runtimes; their own choice if left out")
     made.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     made.add_argument("--models", nargs="+", choices=("embedded", "BERT-base"),
                       default=["embedded", "BERT-base"])  # fmt: skip
     args = made.parse_args()
+    use_threads(args.threads)
     result: dict[str, Any] = {"environment": _common.environment(), "results": {}}
     rng = random.Random(args.seed)  # noqa: S311
     sets = [[speed.sized(rng, speed.CHUNK_TOKENS) for _ in range(n)] for n in args.chunks]
+    if args.document:
+        sets.append([speed.sized(rng, args.document)])
     count = _common.token_counter()
     with contextlib.ExitStack() as stack:
         for model in args.models:
@@ -107,13 +117,14 @@ def main() -> None:
             reference = stack.enter_context(_common.reference_compressor(home))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             for texts in sets:
-                _common.note(f"{model}, {len(texts)} chunks")
+                label = f"{model}, {named(texts)}"
+                _common.note(label)
                 ours = contenders(str(home), texts, args.rate, args.backends, folder)
                 ours[REFERENCE] = lambda texts=texts, reference=reference: (  # type: ignore[misc]
                     _common.reference_compress(reference, texts, args.rate)
                 )
                 found = race(ours, args.repeats, {*args.backends, REFERENCE})
-                result["results"][f"{model}, {len(texts)} chunks"] = {
+                result["results"][label] = {
                     "tokens": count("\n\n".join(texts)),
                     "contenders": found,
                 }
@@ -126,7 +137,7 @@ def main() -> None:
                     ]
                     for name, own in found.items()
                 ]
-                print(f"\n{model}, {len(texts)} chunks\n")
+                print(f"\n{label}\n")
                 print(_common.table(["", "median", "llmlingua takes"], rows), flush=True)
 
 

@@ -129,7 +129,7 @@ def main() -> None:
             found = measure_latency(asked, method, reader)
             result["results"][name] = [dataclasses.asdict(one) for one in found]
             print(f"\n{name}\n\n{latency_table(found)}", flush=True)
-    _common.write_result(args.output, result)
+            _common.write_result(args.output, result)
 
 
 if __name__ == "__main__":

@@ -199,7 +199,8 @@ def sizes(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def load(path: Path) -> Compressor:
-    return Compressor(path, device_map="cpu").load()
+    # Without a memory, since the same texts are scored again to take the time.
+    return Compressor(path, device_map="cpu", score_memory=0).load()
 
 
 def build(arguments: argparse.Namespace) -> tuple[Models, dict[str, Any], dict[str, Any]]:

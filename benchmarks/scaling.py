@@ -3,9 +3,9 @@
     python benchmarks/scaling.py
 
 Every size has a process of its own, so that its peak memory is that of this size. ``stored`` is
-selection alone, in a process without PyTorch; ``model`` is everything, by default up to 30,000
+selection alone, in a process without PyTorch; ``model`` is everything, by default up to 100,000
 tokens. The stored scores of a large text are drawn from those that the model gave to a small one:
-selection does not ask where they come from, and the model would need minutes for the largest.
+the model would need minutes for the largest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from _measure import CHUNK_TOKENS, chunks, fresh, peak_mb, seconds, sized, sprea
 
 # What a document's scores are drawn from.
 SAMPLE_TOKENS = 2_000
+# No size is repeated so often that it reads more.
+MOST_TOKENS = 500_000
 SHAPES = ("document", "chunks")
 # Every client compresses the sets in turns, so that two rarely have the same one at once.
 SETS, SET_CHUNKS = 8, 10
@@ -68,13 +70,15 @@ def select(texts: list[str], packed: list[bytes], rate: float, repeats: int) -> 
     # What a process needs once, whatever the size.
     count, _ = _common.token_counter(), compressor.fingerprint
     tokens, before = sum(map(count, texts)), peak_mb()
+    start = time.process_time()
     times = [
         seconds(lambda: compressor.compress(texts, rate=rate, scores=packed))
         for _ in range(repeats)
     ]
+    busy = (time.process_time() - start) / repeats
     assert compressor.score_statistics.computed == 0
     assert "torch" not in sys.modules
-    return {"tokens": tokens, **spread(times), **_memory(before)}
+    return {"tokens": tokens, **spread(times), "cpu_s": round(busy, 5), **_memory(before)}
 
 
 def whole(texts: list[str], backend: str, rate: float) -> dict[str, Any]:
@@ -157,7 +161,9 @@ def measure_sizes(arguments: argparse.Namespace) -> dict[str, Any]:
             texts = made(shape, size, arguments.seed)
             _common.note(f"{shape}: {size:,} tokens")
             packed = fresh(pretend, texts, values, arguments.seed)
-            stored.append(fresh(select, texts, packed, arguments.rate, arguments.repeats))
+            # Large ones vary little and take long.
+            repeats = min(arguments.repeats, max(1, MOST_TOKENS // size))
+            stored.append(fresh(select, texts, packed, arguments.rate, repeats))
             if size <= arguments.whole:
                 model.append(fresh(whole, texts, arguments.backend, arguments.rate))
         found[shape] = {"stored": stored, "model": model}
@@ -217,7 +223,7 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000], help="tokens"
     )
-    parser.add_argument("--whole", type=int, default=30_000, help="largest size for the model")
+    parser.add_argument("--whole", type=int, default=100_000, help="largest size for the model")
     parser.add_argument("--repeats", type=int, default=3, help="calls for each size")
     parser.add_argument("--backend", default="torch", help="of what runs the model")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16], help="threads")

@@ -12,24 +12,21 @@ import argparse
 import json
 import os
 import random
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import _common
 import torch
+from _measure import CHUNK_TOKENS, seconds, sized, spread, stopwatch
 
 from lingua2 import Compressor
 from lingua2.backends.torch import TorchBackend
 from lingua2.encoder import Encoder
 
-CHUNKS, CHUNK_TOKENS, LONG_TOKENS = 10, 130, 20_000
+CHUNKS, LONG_TOKENS = 10, 20_000
 OURS, REFERENCE, COMPAT = "lingua2", "llmlingua 0.2.2", "lingua2.compat"
 Compress = Callable[[list[str]], object]
 
@@ -62,18 +59,6 @@ PROBES = {
 }
 
 
-def sized(rng: random.Random, tokens: int) -> str:
-    """Prose of about ``tokens`` cl100k tokens, in paragraphs of six sentences."""
-    count = _common.token_counter()
-    paragraphs: list[str] = []
-    total = 0
-    while total < tokens:
-        # A sentence has about 22 tokens; the last paragraph is cut short.
-        paragraphs.append(_common.prose(rng, min(6, 1 + (tokens - total) // 27)))
-        total += count(paragraphs[-1] + "\n\n")
-    return "\n\n".join(paragraphs)
-
-
 def inputs(seed: int) -> dict[str, list[str]]:
     rng = random.Random(seed)  # noqa: S311
     return {
@@ -83,7 +68,8 @@ def inputs(seed: int) -> dict[str, list[str]]:
 
 
 def contenders(home: str, reference: Any, rate: float) -> dict[str, Compress]:
-    ours = Compressor(home, device_map="cpu").load()
+    # Without a memory, which would know every text after the first round.
+    ours = Compressor(home, device_map="cpu", score_memory=0).load()
     made: dict[str, Compress] = {
         OURS: lambda texts: ours.compress(texts, rate=rate),
         REFERENCE: lambda texts: _common.reference_compress(reference, texts, rate),
@@ -95,20 +81,6 @@ def contenders(home: str, reference: Any, rate: float) -> dict[str, Compress]:
     compat = PromptCompressor(home, device_map="cpu", use_llmlingua2=True)
     made[COMPAT] = lambda texts: _common.reference_compress(compat, texts, rate)
     return made
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 5),
-        "min": round(min(values), 5),
-        "max": round(max(values), 5),
-    }
 
 
 def race(made: dict[str, Compress], texts: list[str], repeats: int) -> dict[str, Any]:
@@ -126,22 +98,6 @@ def race(made: dict[str, Compress], texts: list[str], repeats: int) -> dict[str,
         pairs = zip(own, times[OURS], strict=True)
         result[name]["ratio_to_ours"] = spread([other / ours for other, ours in pairs])
     return result
-
-
-@contextmanager
-def stopwatch(cls: type, method: str, taken: list[float]) -> Iterator[None]:
-    """Append the seconds of every call of ``cls.method`` to ``taken``."""
-    original = getattr(cls, method)
-
-    def timed(*arguments: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return original(*arguments)
-        finally:
-            taken.append(time.perf_counter() - start)
-
-    with mock.patch.object(cls, method, timed):
-        yield
 
 
 def split(compress: Compress, texts: list[str], repeats: int) -> dict[str, dict[str, float]]:
