@@ -224,9 +224,8 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         compress = partial(self.compressor.compress, scores=packed, **arguments)
         result = compress()
         limit = result.budget
-        spared = self.rate == 1 or (
-            self.rate is not None and result.original_tokens < self.min_tokens
-        )
+        # With a rate the core decides what is too small to be compressed.
+        spared = self.rate is not None and limit == result.original_tokens
         if result.texts == result.sources and (
             limit is None or spared or self._tokens(nodes) <= limit
         ):

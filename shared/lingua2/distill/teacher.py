@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lingua2._chat_models import resolve_model
 from lingua2._extras import require
 from lingua2.counting import resolve_token_counter
 from lingua2.errors import TeacherError
@@ -51,19 +52,7 @@ def resolve_teacher(teacher: Any, **options: Any) -> Any:
             be set up, or ``teacher`` is something else.
         ImportError: LangChain is not installed.
     """
-    if isinstance(teacher, str):
-        models = require("langchain.chat_models", "distill")
-        try:
-            return models.init_chat_model(teacher, **options)
-        # Each provider's package raises errors of its own, about a missing key for example.
-        except Exception as error:
-            raise TeacherError(f"the teacher {teacher!r} cannot be set up: {error}") from error
-    if isinstance(teacher, require("langchain_core.runnables", "distill").Runnable):
-        return teacher
-    raise TeacherError(
-        f"a teacher is a LangChain chat model or the name of one ('openai:gpt-4o'), got a "
-        f"{type(teacher).__name__}"
-    )
+    return resolve_model(teacher, role="teacher", extra="distill", error=TeacherError, **options)
 
 
 class Teacher:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from lingua2._extras import require
+from lingua2._chat_models import resolve_model
 from lingua2.counting import resolve_token_counter
 from lingua2.distill.background import run_in_background
 from lingua2.errors import OptionError
@@ -100,19 +100,7 @@ def resolve_reader(reader: Any, **options: Any) -> Any:
         OptionError: The reader cannot be set up, or is something else.
         ImportError: LangChain is not installed.
     """
-    if isinstance(reader, str):
-        models = require("langchain.chat_models", "evaluate")
-        try:
-            return models.init_chat_model(reader, **options)
-        # Each provider's package raises errors of its own, about a missing key for example.
-        except Exception as error:
-            raise OptionError(f"the reader {reader!r} cannot be set up: {error}") from error
-    if isinstance(reader, require("langchain_core.runnables", "evaluate").Runnable):
-        return reader
-    raise OptionError(
-        "a reader is a LangChain chat model or LLM, or the name of one ('openai:gpt-4o'), got a "
-        f"{type(reader).__name__}"
-    )
+    return resolve_model(reader, role="reader", extra="evaluate", error=OptionError, **options)
 
 
 class Reader:
