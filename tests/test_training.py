@@ -26,7 +26,7 @@ from lingua2.evaluation import Question
 from lingua2.loading import Checkpoint, load_checkpoint
 from lingua2.options import ModelOptions
 from lingua2.text import split_units
-from lingua2.training import TrainingOptions, run, train, trainer
+from lingua2.training import TrainingOptions, checks, train, trainer
 from lingua2.training.batches import Steps, balanced
 from lingua2.training.calibration import median_shift
 from lingua2.training.features import IGNORED, WindowMaker
@@ -529,13 +529,13 @@ class TestTrain:
         train(examples, model_name=encoder, **options)
 
     def test_a_state_that_a_kill_left_unfinished_is_passed_over(self, tmp_path: Path) -> None:
-        assert run.newest_state(tmp_path) is None
+        assert checks.newest_state(tmp_path) is None
         for number, whole in ((9, True), (10, True), (11, False)):
             state = tmp_path / "checkpoints" / f"checkpoint-{number}"
             state.mkdir(parents=True)
             if whole:
                 (state / "trainer_state.json").write_text("{}")
-        found = run.newest_state(tmp_path)
+        found = checks.newest_state(tmp_path)
         assert found is not None
         assert found.name == "checkpoint-10"
 
@@ -563,7 +563,7 @@ class TestTrain:
 
     def test_chunks_of_a_document_stay_on_one_side(self) -> None:
         chunks = [example("a b", ("a",), id=f"doc{i // 4}#{i % 4}") for i in range(40)]
-        training, held_out = run.split(chunks, 0.2, seed=3)
+        training, held_out = checks.split(chunks, 0.2, seed=3)
         sides = [{item.id.split("#")[0] for item in side} for side in (training, held_out)]
         assert not sides[0] & sides[1]
         assert len(sides[1]) == 2

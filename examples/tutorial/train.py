@@ -19,8 +19,7 @@ from pathlib import Path
 from lingua2 import Compressor
 from lingua2.dataset import filter_examples, quality_markdown, read_pairs, write_examples
 from lingua2.evaluation import Question, answer_survival, normalise
-from lingua2.training import train
-from lingua2.training.run import split
+from lingua2.training import split, train
 from lingua2.training.validation import level_auc, word_probabilities
 
 NOTES = Path(__file__).with_name("documents.jsonl")

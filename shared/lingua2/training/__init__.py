@@ -4,7 +4,8 @@
 >>> train(examples, model_name="microsoft/mdeberta-v3-base", output="my-compressor")
 """
 
+from .checks import split
 from .options import TrainingOptions
 from .run import TrainingReport, train
 
-__all__ = ["TrainingOptions", "TrainingReport", "train"]
+__all__ = ["TrainingOptions", "TrainingReport", "split", "train"]
