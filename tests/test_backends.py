@@ -20,9 +20,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingua2 import Compressor, ModelLoadError, OptionError
+from lingua2 import Compressor, DeviceMemoryError, ModelLoadError, OptionError
 from lingua2.backends import Backend, FloatArray, choice, exports, gate, names
-from lingua2.backends.batching import DeviceMemoryError, OutOfMemory, keep_share, run_windows
+from lingua2.backends.batching import OutOfMemory, keep_share, run_windows
 from lingua2.backends.build import Source, _check, build_encoder, named_encoder
 from lingua2.backends.choice import automatic_encoder, choose, precision_of
 from lingua2.backends.gate import decide, passages, passes

@@ -8,6 +8,7 @@
 from .compressor import Compressor
 from .errors import (
     BudgetWarning,
+    DeviceMemoryError,
     InputError,
     Lingua2Error,
     ModelLoadError,
@@ -33,6 +34,7 @@ __all__ = [
     "CompressionOptions",
     "CompressionResult",
     "Compressor",
+    "DeviceMemoryError",
     "DroppedForced",
     "InputError",
     "Lingua2Error",

@@ -7,6 +7,7 @@ Each error also derives from the built-in exception that fits it, so code that c
 __all__ = [
     "BudgetWarning",
     "DatasetError",
+    "DeviceMemoryError",
     "InputError",
     "Lingua2Error",
     "ModelLoadError",
@@ -33,6 +34,10 @@ class InputError(Lingua2Error, TypeError):
 
 class ModelLoadError(Lingua2Error, OSError):
     """A checkpoint is missing, broken, or not a two-label token classifier."""
+
+
+class DeviceMemoryError(Lingua2Error, MemoryError):
+    """Not even one window fits into the memory of the device."""
 
 
 class TokenCounterError(Lingua2Error, ValueError):

@@ -7,20 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lingua2.errors import Lingua2Error
+from lingua2.errors import DeviceMemoryError
 
 from . import FloatArray
 
-__all__ = ["DeviceMemoryError", "Forward", "IdArray", "OutOfMemory", "keep_share", "run_windows"]
+__all__ = ["Forward", "IdArray", "OutOfMemory", "keep_share", "run_windows"]
 
 IdArray = NDArray[np.int64]
 Forward = Callable[[IdArray, IdArray | None], Callable[[], FloatArray]]
 """Starts one pass over ids and mask, both of shape ``(windows, length)``, and returns what waits
 for its probabilities of the same shape. The mask is None where nothing is padded."""
-
-
-class DeviceMemoryError(Lingua2Error, MemoryError):
-    """Not even one window fits into the memory of the device."""
 
 
 class OutOfMemory(Exception):  # noqa: N818 - a signal between a runtime and `run_windows`

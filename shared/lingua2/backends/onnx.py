@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from lingua2._extras import require
 
 from . import FloatArray
-from .batching import IdArray, keep_share, run_windows
+from .batching import IdArray
+from .graphs import GraphBackend
 from .tracing import example_inputs, quiet, traceable, tracing
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ _FILE = "model.onnx"
 _OPSET = 17
 
 
-class OnnxBackend:
+class OnnxBackend(GraphBackend):
     """Runs an exported classifier with ONNX Runtime on the CPU.
 
     Args:
@@ -55,37 +53,14 @@ class OnnxBackend:
         self._session = runtime.InferenceSession(
             str(directory / _FILE), options, providers=["CPUExecutionProvider"]
         )
-        self._keep_label = tokenization.keep_label
-        self._pad_token_id = tokenization.pad_token_id
-        self._int8 = int8
         # The scale of the activations is that of a whole batch, so a window that is not alone
         # would depend on its neighbours.
-        self._max_batch_tokens = 1 if int8 else max_batch_tokens or CPU_BATCH_TOKENS
+        batch_tokens = 1 if int8 else max_batch_tokens or CPU_BATCH_TOKENS
+        super().__init__(INT8 if int8 else "onnx", tokenization, batch_tokens)
 
-    @property
-    def name(self) -> str:
-        """See `Backend.name`."""
-        return INT8 if self._int8 else "onnx"
-
-    @property
-    def precision(self) -> str:
-        """See `Backend.precision`."""
-        return INT8 if self._int8 else "fp32"
-
-    def keep_probabilities(self, windows: Sequence[Sequence[int]]) -> list[FloatArray]:
-        """See `Backend.keep_probabilities`."""
-        return run_windows(
-            windows,
-            self._start,
-            pad_token_id=self._pad_token_id,
-            max_batch_tokens=self._max_batch_tokens,
-        )
-
-    def _start(self, ids: IdArray, mask: IdArray | None) -> Callable[[], FloatArray]:
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids) if mask is None else mask}
-        (logits,) = self._session.run(["logits"], feed)
-        share = keep_share(logits, self._keep_label)
-        return lambda: share
+    def _share(self, ids: IdArray, mask: IdArray) -> FloatArray:
+        (logits,) = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
+        return self._of_logits(logits)
 
 
 def export_onnx(checkpoint: Checkpoint, directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from lingua2._extras import require
 
 from . import FloatArray
-from .batching import IdArray, keep_share, run_windows
+from .batching import IdArray
+from .graphs import GraphBackend
 from .tracing import example_inputs, quiet, traceable, tracing
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ CPU_BATCH_TOKENS = 512
 _FILE = "model.xml"
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(GraphBackend):
     """Runs an exported classifier with OpenVINO on the CPU.
 
     Args:
@@ -59,40 +60,20 @@ class OpenVinoBackend:
         self._model = openvino.Core().compile_model(str(directory / _FILE), "CPU", config)
         # A request serves one thread at a time.
         self._requests: queue.LifoQueue[Any] = queue.LifoQueue()
-        self._keep_label = tokenization.keep_label
-        self._pad_token_id = tokenization.pad_token_id
-        self._int8 = int8
-        self._max_batch_tokens = max_batch_tokens or CPU_BATCH_TOKENS
-
-    @property
-    def name(self) -> str:
-        """See `Backend.name`."""
-        return INT8 if self._int8 else "openvino"
-
-    @property
-    def precision(self) -> str:
-        """See `Backend.precision`."""
-        return INT8 if self._int8 else "fp32"
-
-    def keep_probabilities(self, windows: Sequence[Sequence[int]]) -> list[FloatArray]:
-        """See `Backend.keep_probabilities`."""
-        return run_windows(
-            windows,
-            self._start,
-            pad_token_id=self._pad_token_id,
-            max_batch_tokens=self._max_batch_tokens,
+        super().__init__(
+            INT8 if int8 else "openvino", tokenization, max_batch_tokens or CPU_BATCH_TOKENS
         )
 
-    def _start(self, ids: IdArray, mask: IdArray | None) -> Callable[[], FloatArray]:
+    def _share(self, ids: IdArray, mask: IdArray) -> FloatArray:
         try:
             request = self._requests.get_nowait()
         except queue.Empty:
             request = self._model.create_infer_request()
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids) if mask is None else mask}
+        feed = {"input_ids": ids, "attention_mask": mask}
         # The result is the request's own memory: it is used up before another thread gets it.
-        share = keep_share(request.infer(feed, share_outputs=True)[0], self._keep_label)
+        share = self._of_logits(request.infer(feed, share_outputs=True)[0])
         self._requests.put(request)
-        return lambda: share
+        return share
 
 
 def export_openvino(checkpoint: Checkpoint, directory: Path) -> None:
