@@ -22,7 +22,7 @@ import checkpoints
 from lingua2.compat import PromptCompressor
 from lingua2.dataset import Example
 from lingua2.errors import InputError, Lingua2Error, ModelLoadError, OptionError
-from lingua2.loading import DEFAULT_MODEL
+from lingua2.sources import DEFAULT_MODEL
 from lingua2.training import train
 
 PROSE = (

@@ -14,7 +14,7 @@ from ._checks import (
     check_result,
     checked_flags,
     checked_frames,
-    checked_scores,
+    checked_stored,
     checked_stream,
     checked_texts,
     grouped,
@@ -23,11 +23,12 @@ from ._extras import require
 from .backends import BackendChoice
 from .budget import Frame
 from .counting import resolve_token_counter
+from .embedding_store import EmbeddingStatistics, EmbeddingStore
 from .encoder import Encoder
 from .errors import InputError, ModelLoadError, OptionError
 from .fingerprint import Identity
 from .job import Job
-from .loading import Checkpoint, check_source
+from .loading import Checkpoint
 from .options import (
     BUDGET_OPTIONS,
     ModelOptions,
@@ -39,6 +40,7 @@ from .relevance import STRINGS_HAVE_NO_SCORES, check_number
 from .result import CompressionResult
 from .score_store import ScoreStatistics, ScoreStore
 from .scores import ScoredText, pack_scores, unscored
+from .sources import check_source
 
 __all__ = ["Compressor", "encoder_of"]
 
@@ -110,6 +112,7 @@ class Compressor:
         self._lock = threading.Lock()
         self._identity: Identity | None = Identity(self._model_options, _expected_precision)
         self._store = ScoreStore(score_cache, self._model_options.score_memory)
+        self._embeddings = EmbeddingStore(self._store.tell)
 
     def load(self) -> Compressor:
         """Load tokenizer and weights now instead of at the first call that needs them.
@@ -156,6 +159,11 @@ class Compressor:
     def score_statistics(self) -> ScoreStatistics:
         """Where the scores came from so far."""
         return self._store.statistics
+
+    @property
+    def embedding_statistics(self) -> EmbeddingStatistics:
+        """Where the vectors of sentences came from so far."""
+        return self._embeddings.statistics
 
     def score(self, texts: Iterable[str]) -> list[ScoredText]:
         """Keep probabilities of the units of every text, whatever the budget.
@@ -216,6 +224,7 @@ class Compressor:
         frames: Sequence[Frame] | None = None,
         keep_empty: bool | Sequence[bool] = False,
         scores: Sequence[bytes | str | None] | None = None,
+        embeddings: Sequence[bytes | str | None] | None = None,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """Compress ``texts`` together to one budget.
@@ -233,6 +242,9 @@ class Compressor:
                 these count: all such texts, or one flag per text.
             scores: What `pack` gave for each text, as bytes or as `packed_text` made of it, or
                 None. Damaged or stale ones are ignored; what has no scores anywhere is scored.
+            embeddings: What `pack_embeddings` gave for each text, as bytes or as `packed_text` made
+                of it, or None. Where ``relevance`` embeds, the sentences of such texts are not
+                embedded again; damaged or stale ones are ignored.
             **options: The fields of `CompressionOptions`.
 
         Returns:
@@ -240,8 +252,9 @@ class Compressor:
 
         Raises:
             OptionError: Options are out of range or exclude each other.
-            InputError: ``texts`` is not a sequence of strings, ``frames``, ``keep_empty`` or
-                ``scores`` do not fit it, or ``markers`` are not balanced in a text.
+            InputError: ``texts`` is not a sequence of strings, ``frames``, ``keep_empty``,
+                ``scores`` or ``embeddings`` do not fit it, or ``markers`` are not balanced in a
+                text.
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
             RelevanceError: Embeddings given as ``relevance`` cannot be used, and
@@ -267,8 +280,10 @@ class Compressor:
         reads = resolved.relevance == "model" and bool(query)
         count = resolve_token_counter(resolved.token_counter)
         stay = checked_flags(keep_empty, len(sources))
-        packed = checked_scores(scores, len(sources))
-        job = Job(sources, around, stay, query or "", resolved, count)
+        packed = checked_stored(scores, len(sources), "scores")
+        vectors = checked_stored(embeddings, len(sources), "embeddings")
+        stored = self._embeddings.stored(vectors, resolved.embeddings_name)
+        job = Job(sources, around, stay, query or "", resolved, count, stored)
         if job.fits():
             labels = resolved.return_word_label
             return job.unchanged(self._scored(job.sources, packed) if labels else None)
@@ -285,6 +300,7 @@ class Compressor:
         frames: Sequence[Frame] | None = None,
         keep_empty: bool | Sequence[bool] = False,
         scores: Sequence[bytes | str | None] | None = None,
+        embeddings: Sequence[bytes | str | None] | None = None,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """`compress` in a worker thread, so that the event loop stays free."""
@@ -298,6 +314,7 @@ class Compressor:
             frames=frames,
             keep_empty=keep_empty,
             scores=scores,
+            embeddings=embeddings,
             **options,
         )
         return await asyncio.to_thread(call)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import ModelLoadError
-from .loading import locate
 from .options import ModelOptions
+from .sources import locate
 
 __all__ = ["FileState", "Identity", "file_states", "fingerprint"]
 

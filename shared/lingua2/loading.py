@@ -6,9 +6,7 @@ label) is read from its tokenizer and config, never guessed from its name.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,27 +16,23 @@ from typing import TYPE_CHECKING, Any
 from .errors import ModelLoadError
 from .options import ModelOptions
 from .questions import READS_QUESTIONS
+from .sources import check_labels, locate
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
-    "DEFAULT_MODEL",
     "Checkpoint",
     "Tokenization",
     "as_checkpoint",
-    "check_source",
     "load_checkpoint",
     "load_tokenizer",
-    "locate",
     "quiet_loading",
 ]
 
-DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 KEEP_NAMES = {"keep", "kept", "preserve", "preserved", "reserve", "reserved", "retain", "include"}
 DROP_NAMES = {"drop", "dropped", "discard", "delete", "deleted", "remove", "removed", "exclude"}
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,58 +105,6 @@ def as_checkpoint(
     )
 
 
-def check_source(options: ModelOptions) -> None:
-    """Find what is wrong with ``options.model_name`` without importing torch or using the network.
-
-    Raises:
-        ModelLoadError: There is no such directory, or it holds no checkpoint that can be loaded.
-    """
-    source, _ = locate(options)
-    if not isinstance(source, Path):
-        return
-    try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{str(source / 'config.json')!r} cannot be read: {error}") from error
-    labels = config.get("id2label") if isinstance(config, dict) else None
-    if isinstance(labels, dict):
-        _check_labels(str(source), list(labels.values()))
-    if not any(source.glob("*.safetensors")):
-        others = sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".h5"))
-        found = f"; {', '.join(others)} is not read, since pickles can run code" if others else ""
-        raise ModelLoadError(
-            f"{str(source)!r} has no model.safetensors{found}; write one with "
-            "model.save_pretrained(directory)"
-        )
-
-
-def locate(options: ModelOptions) -> tuple[Path | str, dict[str, Any]]:
-    """Where ``options.model_name`` lies, and what ``from_pretrained`` needs to read only that.
-
-    Raises:
-        ModelLoadError: It is no directory with a config, and no hub id.
-    """
-    kwargs: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
-    if options.model_name is None:
-        return DEFAULT_MODEL, {**kwargs, "local_files_only": True}
-    path = Path(options.model_name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelLoadError(
-                f"model_name={str(options.model_name)!r} is a directory without config.json; give "
-                "a directory that save_pretrained() of model and tokenizer wrote"
-            )
-        return path, {**kwargs, "local_files_only": True}
-    name = str(options.model_name)
-    looks_like_path = isinstance(options.model_name, Path) or not _HUB_ID.fullmatch(name)
-    if looks_like_path or name.startswith(".") or path.exists():
-        raise ModelLoadError(
-            f"model_name={name!r}: no such directory; give a local directory with config.json, "
-            "a hub id such as 'org/model', or None for the embedded model"
-        )
-    return name, kwargs
-
-
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
     try:
@@ -191,16 +133,8 @@ def _load_config(name: str, kwargs: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(name, **kwargs)
-    _check_labels(name, list(config.id2label.values()))
+    check_labels(name, list(config.id2label.values()))
     return config
-
-
-def _check_labels(name: str, labels: list[str]) -> None:
-    if len(labels) != 2:
-        raise ModelLoadError(
-            f"{name!r} has {len(labels)} labels {labels[:8]}; a compressor needs a token "
-            "classifier with exactly two labels (drop, keep)"
-        )
 
 
 def load_tokenizer(name: str, config: Any, kwargs: dict[str, Any]) -> PreTrainedTokenizerBase:

@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingua2.errors import ModelLoadError, TrainingError
-from lingua2.loading import (
-    Checkpoint,
-    as_checkpoint,
-    load_tokenizer,
-    locate,
-    quiet_loading,
-)
+from lingua2.loading import Checkpoint, as_checkpoint, load_tokenizer, quiet_loading
 from lingua2.options import ModelOptions
 from lingua2.questions import READS_QUESTIONS
+from lingua2.sources import locate
 
 from .options import TrainingOptions
 
