@@ -6,6 +6,10 @@ Every kind of content is counted in what a compressor returns as in the original
 occurrences that are still there, and of JSON documents that still parse. "Flipped" is the share of
 the kept words under a negation whose negation was dropped; it needs the positions of what was kept,
 which llmlingua does not give. All texts are invented, and each is compressed alone.
+
+What a negation governs is lingua2's own idea there. `negated.txt` has sentences in which somebody
+marked the negation and the word that it turns around; of these, too, is told how often the word was
+kept and how often without its negation.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import _common
@@ -37,7 +43,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ", ".join(STRUCTURE): STRUCTURE,
     "both": (*FACTS, *STRUCTURE[1:]),
 }
-REFERENCE = "llmlingua"
+MARKED = Path(__file__).with_name("negated.txt")
+# What else the budget could go to.
+CONTEXT = (
+    " The report was written in spring by two people and covers the work of the past year in the "
+    "region."
+)
 Spans = list[tuple[int, int]]
 Compress = Callable[[str, float], tuple[str, Spans | None]]
 
@@ -129,6 +140,18 @@ def measure(texts: Sequence[str], rate: float, compress: Compress) -> dict[str, 
     return found | {"flipped": round(flipped / pairs, 4) if pairs else None}
 
 
+def marked_flips(rate: float, compress: Compress) -> dict[str, int]:
+    """How many marked words were kept, and how many of them without their negation."""
+    kept = flipped = 0
+    for line in MARKED.read_text(encoding="utf-8").splitlines():
+        negation, word = (re.search(p, line)[1] for p in (r"\[(.+?)\]", r"\{(.+?)\}"))  # type: ignore[index]
+        text, _ = compress(re.sub(r"[\[\]{}]", "", line) + CONTEXT, rate)
+        left = re.findall(r"[\w'’]+", text)
+        kept += word in left
+        flipped += word in left and negation not in left
+    return {"words_kept": kept, "without_negation": flipped}
+
+
 def ours(compressor: Compressor, protect: tuple[str, ...]) -> Compress:
     def compress(text: str, rate: float) -> tuple[str, Spans]:
         result = compressor.compress([text], rate=rate, protect=protect)
@@ -151,6 +174,7 @@ def main() -> None:
         "environment": _common.environment(),
         "texts": {kind: len(own) for kind, own in made.items()},
         "rates": {},
+        "negated": {},
     }
     rows: list[list[object]] = []
 
@@ -163,6 +187,11 @@ def main() -> None:
     for rate in arguments.rates:
         for name, protect in GUARDS.items():
             note(rate, name, measure(texts, rate, ours(compressor, protect)))
+    for rate in (0.5, 0.4, 0.33, 0.25, 0.2):
+        result["negated"][f"{rate:g}"] = {
+            name: marked_flips(rate, ours(compressor, GUARDS[name]))
+            for name in ("protect=()", "default")
+        }
     if some := texts[: arguments.reference]:
         with _common.reference_compressor() as reference:
             for rate in arguments.rates:
@@ -174,8 +203,20 @@ def main() -> None:
                 note(rate, f"llmlingua ({len(some)} texts)", found)
                 found = measure(some, rate, ours(compressor, GUARDS["both"]))
                 note(rate, f"both ({len(some)} texts)", found)
+            for rate, found in result["negated"].items():
+                found["llmlingua"] = marked_flips(
+                    float(rate),
+                    lambda text, rate: (_common.reference_compress(reference, [text], rate), None),
+                )
     _common.write_result(arguments.output, result)
     print(_common.table(("rate", "guards", *COLUMNS), rows))
+    negated = [
+        (rate, name, *numbers.values())
+        for rate, found in result["negated"].items()
+        for name, numbers in found.items()
+    ]
+    print()
+    print(_common.table(("rate", "", "marked words kept", "without negation"), negated))
 
 
 if __name__ == "__main__":

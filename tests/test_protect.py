@@ -169,6 +169,34 @@ def test_a_negation_governs_the_words_behind_it_in_its_clause() -> None:
     ]
 
 
+def governed_by_not(text: str) -> list[str]:
+    return [word for negation, word in negated(text) if negation == "not"]
+
+
+def test_words_that_say_little_do_not_use_up_the_reach_of_a_negation() -> None:
+    found = governed_by_not("It is not the case that the landlord has paid for the lift repairs.")
+    assert found == ["the", "case", "that", "the", "landlord", "has", "paid", "for", "the", "lift"]
+
+
+def test_a_negation_reaches_behind_an_aside() -> None:
+    assert governed_by_not("Do not, under any circumstances, unplug the freezer.") == [
+        "unplug", "the", "freezer",
+    ]  # fmt: skip
+    assert governed_by_not("He is not (unless we agree) liable.") == ["liable"]
+    assert governed_by_not("The lift is not – so they say – safe") == ["safe"]
+
+
+def test_what_only_looks_like_an_aside_ends_the_clause() -> None:
+    assert governed_by_not("I think not, go ahead.") == ["think"]
+    assert governed_by_not("I think not, go\nahead, please.") == ["think"]
+    assert governed_by_not("I think not,") == ["think"]
+    assert governed_by_not("Not (") == []
+
+
+def test_pieces_of_a_script_without_spaces_count_as_words() -> None:
+    assert len(negated("我不喜欢吃苹果和香蕉因为太甜了")) == 3
+
+
 def test_at_the_end_of_a_clause_it_governs_the_word_before_it() -> None:
     assert negated("Das geht nicht, leider.") == [("nicht", "geht")]
 
