@@ -7,7 +7,8 @@ LLMLingua (Jiang et al. 2023) and Selective-Context (Li et al. 2023) value token
 language model makes of them; here that is SmolLM2-135M-Instruct in fp32. The paper used models of
 7 billion parameters and a GPU, and claims to be 3 to 6 times as fast. All take turns in one process
 on the CPU, on the same texts and at the same budget. Self-information is read document by document,
-packed into batches, and selects as its paper does, without its noun phrases, which cost more.
+packed into batches, and selects as its paper does, without its noun phrases, which cost more. A
+contender that raises an error on the texts is listed with it.
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ def contenders(
 ) -> dict[str, Compress]:
     """What each makes of ``texts``; everything is loaded."""
     from models import by_value
-    from selfinfo import SelfInformation
 
     from lingua2 import Compressor
     from lingua2.evaluation.reference import LLMLingua
+    from lingua2.evaluation.selfinfo import SelfInformation
 
     reference = stack.enter_context(_common.reference_compressor())
     checkpoint = stack.enter_context(unpacked_model())
@@ -108,12 +109,29 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             def timed(name: str, made: dict[str, Compress] = made) -> float:
                 return seconds(lambda: prompts.update({name: made[name]()}))  # noqa: B023
 
-            calls = {name: functools.partial(timed, name) for name in made}
+            failures = failing(made)
+            calls = {name: functools.partial(timed, name) for name in made if name not in failures}
             result = turns(calls, arguments.repeats, OURS)
             for name, prompt in prompts.items():
                 result[name]["tokens_kept"] = count(prompt)
         tokens = count("\n\n".join(own))
         found[f"{number} chunks"] = {"tokens": tokens, "contenders": result}
+        if failures:
+            found[f"{number} chunks"]["failures"] = failures
+    return found
+
+
+def failing(made: dict[str, Compress]) -> dict[str, str]:
+    """What other people's compressors raise on these texts, by name."""
+    found: dict[str, str] = {}
+    for name, compress in made.items():
+        try:
+            compress()
+        except Exception as error:
+            if name in (OURS, STORED):
+                raise
+            found[name] = f"{type(error).__name__}: {error}"
+            _common.note(f"  {name} failed: {found[name]}")
     return found
 
 
@@ -128,6 +146,11 @@ def show(result: dict[str, Any]) -> str:
         )
         for label, line in result["inputs"].items()
         for name, own in line["contenders"].items()
+    ]
+    rows += [
+        (f"{label}, {line['tokens']:,} tokens", name, "failed", "–", failure)
+        for label, line in result["inputs"].items()
+        for name, failure in line.get("failures", {}).items()
     ]
     return _common.table(("input", "", "median", "of ours", "kept"), rows)
 

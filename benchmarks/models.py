@@ -24,13 +24,13 @@ import numpy as np
 import torch
 from quality import SEPARATOR, Controls, interval, questions, run_set, show
 from safetensors import safe_open
-from selfinfo import CONTEXTS, POOLINGS, SelfInformation
 from speed import inputs, seconds, spread
 
 from lingua2 import Compressor
 from lingua2.budget import Prompt, fill_budget
 from lingua2.counting import resolve_token_counter
 from lingua2.encoder import ScoredText
+from lingua2.evaluation.selfinfo import CONTEXTS, POOLINGS, Pooling, SelfInformation
 from lingua2.job import Job
 from lingua2.options import resolve_options
 from lingua2.rendering import Layout
@@ -217,11 +217,13 @@ def build(arguments: argparse.Namespace) -> tuple[Models, dict[str, Any], dict[s
     if arguments.selfinfo is None:
         return methods, loaded, facts
     taken = seconds(
-        lambda: loaded.update({CAUSAL: SelfInformation(arguments.selfinfo, arguments.context)})
+        lambda: loaded.update(
+            {CAUSAL: SelfInformation(arguments.selfinfo, arguments.context, read_so_far)}
+        )
     )
     causal = loaded[CAUSAL]
     facts[CAUSAL] = {
-        **sizes(causal.files),
+        **sizes(weight_files(arguments.selfinfo)),
         "parameters": causal.parameters,
         "load_s": spread([taken]),
         "context": arguments.context,
@@ -234,7 +236,18 @@ def build(arguments: argparse.Namespace) -> tuple[Models, dict[str, Any], dict[s
     return methods, loaded, facts
 
 
-def pooled(read: Once, pooling: str, texts: Sequence[str]) -> list[ScoredText]:
+def read_so_far(done: int, number: int) -> None:
+    _common.note(f"  self-information: {done}/{number} windows")
+
+
+def weight_files(model: Path) -> list[Path]:
+    """What a causal model's weights are read from."""
+    if model.is_file():
+        return [model]
+    return sorted(model.glob("*.safetensors")) or sorted(model.glob("*.gguf"))
+
+
+def pooled(read: Once, pooling: Pooling, texts: Sequence[str]) -> list[ScoredText]:
     return [words.pooled(pooling) for words in read(texts)]
 
 

@@ -15,10 +15,10 @@ import samples
 from lingua2.counting import resolve_token_counter
 from lingua2.errors import ModelLoadError, OptionError
 from lingua2.evaluation import Item, as_method, parse_method
-from lingua2.evaluation.compressors import Method, Request
 from lingua2.evaluation.controls import join
 from lingua2.evaluation.intervals import mean_interval
 from lingua2.evaluation.losses import losses, stability
+from lingua2.evaluation.method import Method, Request
 from lingua2.evaluation.reference import LLMLingua2
 from lingua2.evaluation.settings import Budget
 
@@ -121,8 +121,8 @@ def test_self_information_keeps_what_is_unexpected(monkeypatch: pytest.MonkeyPat
         def __init__(self, model: str) -> None:
             assert model == "tiny"
 
-        def bits(self, text: str) -> list[float]:
-            return [float(len(word)) for word in text.split()]
+        def bits(self, texts: Sequence[str]) -> list[list[float]]:
+            return [[float(len(word)) for word in text.split()] for text in texts]
 
     monkeypatch.setattr("lingua2.evaluation.compressors.SelfInformation", Fake)
     method = as_method("selfinfo", model="tiny")
@@ -143,8 +143,10 @@ def test_self_information_of_a_tiny_language_model(tmp_path: Path) -> None:
     for parameter in model.parameters():
         parameter.data.zero_()
     model.save_pretrained(tmp_path)
-    bits = SelfInformation(tmp_path).bits("the mill  is old")
-    assert bits == pytest.approx([math.log2(5)] * 4)
+    language_model = SelfInformation(tmp_path)
+    assert language_model.bits(["the mill  is old", "", "mill"]) == [
+        pytest.approx([math.log2(5)] * 4), [], pytest.approx([math.log2(5)])
+    ]  # fmt: skip
     with pytest.raises(ModelLoadError, match="the language model"):
         SelfInformation(tmp_path / "missing")
 

@@ -32,8 +32,8 @@ from lingua2.evaluation import (
     resolve_reader,
     write_report,
 )
+from lingua2.evaluation.excerpts import coloured
 from lingua2.evaluation.latency import latency_table
-from lingua2.evaluation.page import coloured
 from lingua2.evaluation.paper import PAPER
 from lingua2.evaluation.readers import Reader, ReaderSettings, reader_name
 from lingua2.evaluation.store import Store
@@ -325,7 +325,7 @@ def test_the_report_holds_everything_and_fetches_nothing(data: TaskData, tmp_pat
     assert {"svg", "table"} <= set(page.tags)
     # What stands in the documents is text, not markup.
     assert "<b>nobody" not in html.read_text()
-    assert '<span class="dropped">Olsen</span>' in html.read_text()
+    assert '<span class="dropped answer">Olsen</span>' in html.read_text()
     before = html.read_bytes()
     write_report(evaluation, tmp_path)
     assert html.read_bytes() == before
@@ -338,7 +338,7 @@ def test_the_worst_losses_are_the_first_compressors_with_most_room(
         return first_words(texts, query, budget) if int(query[-2]) % 2 else list(texts)
 
     evaluation = run(data, tmp_path, as_method("odd", odd_ones), rates=[0.2, 0.9])
-    worst = worst_losses(evaluation)
+    worst = worst_losses(evaluation)["odd"]
     assert {(record.item, record.budget) for record in worst} == {
         ("q1", "0.9"), ("q3", "0.9"), ("q5", "0.9"),
     }  # fmt: skip

@@ -24,6 +24,7 @@ from lingua2.evaluation import (
     resolve_reader,
     write_report,
 )
+from lingua2.evaluation.method import Request
 from lingua2.evaluation.summary import summarise
 
 pytestmark = pytest.mark.slow
@@ -138,10 +139,52 @@ def test_self_information_of_a_real_language_model(model_file: Path) -> None:
     method = as_method("selfinfo", model=str(model_file))
     text = "The capital of France is Paris, and its capital of spoons is Hallsted."
     from lingua2.counting import resolve_token_counter
-    from lingua2.evaluation.compressors import Request
 
     count = resolve_token_counter("cl100k_base")
     (kept,) = method.compress(Request((text,), "", 6, 0.4, count))
     # What follows from the words before is dropped first.
     assert "Hallsted." in kept
     assert "Paris" not in kept
+
+
+@pytest.fixture(scope="module")
+def checkpoint(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as a checkpoint such as llmlingua can load."""
+    import torch
+    import transformers
+
+    pytest.importorskip("gguf")
+    folder = tmp_path_factory.mktemp("checkpoint")
+    options: dict[str, Any] = {"gguf_file": model_file.name}
+    home = model_file.parent
+    transformers.AutoTokenizer.from_pretrained(home, **options).save_pretrained(folder)
+    if hasattr(transformers, "GgufConfig"):
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    read = transformers.AutoModelForCausalLM.from_pretrained(home, dtype=torch.float32, **options)
+    # A model of its own: one that was read from GGUF refuses to be saved as anything else.
+    known = read.config.to_dict()
+    for name in ("quantization_config", "transformers_version", "dtype"):
+        known.pop(name, None)
+    plain = transformers.LlamaForCausalLM(transformers.LlamaConfig(**known))
+    plain.load_state_dict(read.state_dict())
+    plain.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_llmlingua_compresses_texts_of_any_length(checkpoint: Path) -> None:
+    pytest.importorskip("llmlingua")
+    from lingua2.counting import resolve_token_counter
+    from lingua2.evaluation.controls import join
+
+    count = resolve_token_counter("cl100k_base")
+    method = as_method("llmlingua", model=str(checkpoint))
+    # Its window moves on by 200 tokens; from the third on it needs what it kept of the others.
+    texts = tuple(f"{samples.PROSE} Note {number}." for number in range(10))
+    total = count(join(texts))
+    assert total > 600
+    for query in ("", "Who chairs the works committee?"):
+        kept = method.compress(Request(texts, query, total // 3, 1 / 3, count))
+        assert not any(kept[1:])
+        assert total // 6 < count(kept[0]) < total // 2
+        assert not kept[0].endswith("committee?")

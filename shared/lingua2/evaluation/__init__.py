@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .survival import Question, Survival, answer_survival, normalise, read_questions, survives
 
 if TYPE_CHECKING:
-    from .compressors import Method, as_method, parse_method
+    from .compressors import as_method, parse_method
     from .latency import measure_latency
+    from .method import Method
     from .metrics import METRICS, score_answer
     from .readers import resolve_reader
     from .report import write_report
@@ -41,10 +42,11 @@ __all__ = [
 
 # Training needs survival only; what runs an evaluation is imported with its first use.
 _WHERE = {
-    **dict.fromkeys(("Method", "as_method", "parse_method"), "compressors"),
+    **dict.fromkeys(("as_method", "parse_method"), "compressors"),
     **dict.fromkeys(("METRICS", "score_answer"), "metrics"),
     **dict.fromkeys(("Evaluation", "evaluate"), "run"),
     **dict.fromkeys(("TASKS", "Item", "TaskData", "load_task"), "tasks"),
+    "Method": "method",
     "measure_latency": "latency",
     "resolve_reader": "readers",
     "write_report": "report",

@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["add_command"]
 
 _INTERRUPTED = 130
+_TASK_NAMES = (
+    "qa (any questions over documents), hotpotqa, 2wikimqa, musique, squad, meetingbank_qa, "
+    "meetingbank_summary, qmsum, longbench, zeroscrolls, gsm8k or bbh"
+)
+_EXAMPLES = """\
+examples:
+  lingua2 evaluate --task hotpotqa --data hotpot_dev_distractor_v1.json --limit 200 --output out
+  lingua2 evaluate --task squad --data dev-v2.0.json --rate 0.5 0.33 --output out
+  lingua2 evaluate --task qmsum --data queries.jsonl --meetings meetings.jsonl \\
+      --target-token 2000 --output out
+  lingua2 evaluate --task gsm8k --data test.jsonl --demonstrations prompt.txt --shots 1 0.5 \\
+      --reader openai:gpt-4o --output out
+  lingua2 evaluate --task zeroscrolls --data qasper/validation.jsonl --part qasper --output out
+  lingua2 evaluate --task qa --data questions.jsonl --compressor lingua2 \\
+      --compressor lingua2,relevance=bm25,label=question --compressor truncation \\
+      --reader openai:local --reader-options '{"base_url": "http://localhost:8000/v1"}' \\
+      --latency 2,3,5 --output out
+
+A line of questions.jsonl: {"question": "…", "answers": ["…"], "documents": ["…", "…"]}
+"""
 
 
 def add_command(subparsers: Any) -> None:
@@ -27,9 +47,11 @@ def add_command(subparsers: Any) -> None:
         "measure what is left, have a reader answer, and write report.md and report.html. Run it "
         "again with the same output to go on where it ended. API keys come from the environment "
         "variables of the reader's provider.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("--task", required=True, metavar="NAME", help="such as qa, longbench, bbh")
+    parser.add_argument("--task", required=True, metavar="NAME", help=_TASK_NAMES)
     parser.add_argument(
         "--data", required=True, metavar="DATA",
         help=".jsonl or .json file, perhaps gzipped, or hf:org/name[:config[:split]]",
@@ -40,15 +62,27 @@ def add_command(subparsers: Any) -> None:
         "module:function, with options such as relevance=bm25 and label=NAME; several times, the "
         "first is what the others are compared with (default: lingua2, random, truncation)",
     )  # fmt: skip
-    parser.add_argument("--rate", type=float, nargs="+", default=[], metavar="R", dest="rates")
     parser.add_argument(
-        "--target-token", type=int, nargs="+", default=[], metavar="N", dest="target_tokens"
-    )
+        "--rate", type=float, nargs="+", default=[], metavar="R", dest="rates",
+        help="budgets as shares of the documents' tokens (default, without another budget: 0.5, "
+        "0.33 and 0.2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--target-token", type=int, nargs="+", default=[], metavar="N", dest="target_tokens",
+        help="budgets as numbers of tokens",
+    )  # fmt: skip
     parser.add_argument(
         "--shots", type=float, nargs="+", default=[], metavar="N",
         help="budgets as numbers of worked examples, for gsm8k and bbh",
     )  # fmt: skip
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--metric", action="append", default=[], dest="metrics", metavar="NAME",
+        help="a score of the reader's answers beside the task's own, such as bertscore; several "
+        "times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="folder of report and results"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N items")
     parser.add_argument("--part", metavar="NAME", help="which part of ZeroSCROLLS the data is")
     parser.add_argument("--prompts", metavar="FILE", help="prompts as JSON, instead of ours")
@@ -63,6 +97,15 @@ def add_command(subparsers: Any) -> None:
         "--reader-options", type=json.loads, default={}, metavar="JSON",
         help='such as {"temperature": 0, "base_url": "http://localhost:8000/v1"}',
     )  # fmt: skip
+    parser.add_argument(
+        "--latency", type=_factors, default=(), metavar="N,N…",
+        help="time compressing and reading against reading alone at these compression factors, "
+        "such as 2,3,5; with scores computed on the spot, and with stored ones",
+    )  # fmt: skip
+    parser.add_argument(
+        "--latency-items", type=int, default=10, metavar="N",
+        help="on how many items (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--concurrency", type=int, default=4, metavar="N")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS")
     parser.add_argument("--price-input", type=float, metavar="X", help="per million tokens")
@@ -71,6 +114,14 @@ def add_command(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--resamples", type=int, default=10_000, metavar="N")
     parser.add_argument("--stability-items", type=int, default=20, metavar="N")
+
+
+def _factors(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(factor) for factor in text.split(","))
+    except ValueError as error:
+        message = f"expected numbers with commas between them, such as 2,3,5, got {text!r}"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -82,8 +133,9 @@ def _run(args: argparse.Namespace) -> int:
 
     if not isinstance(args.reader_options, dict):
         raise OptionError(f"--reader-options must be a JSON object, got {args.reader_options!r}")
-    if args.reader_options and args.reader is None:
-        raise OptionError("--reader-options needs --reader")
+    for option in ("reader_options", "latency"):
+        if getattr(args, option) and args.reader is None:
+            raise OptionError(f"--{option.replace('_', '-')} needs --reader")
     reader = None if args.reader is None else resolve_reader(args.reader, **args.reader_options)
     data = load_task(
         args.task,
@@ -118,7 +170,7 @@ def _run(args: argparse.Namespace) -> int:
 _TASK_OPTIONS = ("limit", "part", "prompts", "demonstrations", "meetings")
 _OPTIONS = (
     "token_counter", "seed", "resamples", "stability_items", "concurrency", "timeout",
-    "price_input", "price_output",
+    "price_input", "price_output", "metrics", "latency", "latency_items",
 )  # fmt: skip
 
 
@@ -132,6 +184,7 @@ def _summary(evaluation: Evaluation) -> str:
         lines.append(
             f"  {line.budget:>12}  {line.method:<24} {line.quality or '–'}  "
             f"achieved {line.achieved:.3f}, {line.over:.0%} over budget{retained}"
+            + (f", failed on {line.failed} of {line.failed + line.items}" if line.failed else "")
         )
     if failed := _failed(evaluation):
         lines.append(f"{failed} requests to the reader failed; run again to ask them again")

@@ -7,66 +7,22 @@ import importlib.metadata
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import lingua2
 from lingua2.compressor import Compressor
-from lingua2.counting import TokenCounter
 from lingua2.errors import BudgetWarning, OptionError
 
 from . import controls
+from .method import Method, Request
 from .reference import LLMLingua, LLMLingua2
 from .selfinfo import SelfInformation
 from .store import source_digest
 
-__all__ = ["COMPRESSORS", "Method", "Request", "as_method", "parse_method"]
+__all__ = ["COMPRESSORS", "as_method", "parse_method"]
 
 UserFunction = Callable[[Sequence[str], str, int], Sequence[str]]
 """Texts, the question and a budget in tokens to the compressed texts, one per text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a compressor is asked.
-
-    Attributes:
-        texts: The documents.
-        query: The question; empty where there is none.
-        budget: Most tokens of the joined result.
-        rate: The same as a share of the texts' tokens.
-        count: Counts them.
-        seed: Of what is drawn at random.
-    """
-
-    texts: tuple[str, ...]
-    query: str
-    budget: int
-    rate: float
-    count: TokenCounter
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A compressor with a name.
-
-    Attributes:
-        name: What the report calls it.
-        identity: Everything that its results depend on besides the request; results are reused
-            only under the same identity.
-        compress: What it does: one text per text asked, ``""`` where nothing is left.
-        is_exact: It promises to hold the budget.
-        whole: It ignores the budget and returns everything.
-        query: Whether the question makes a difference.
-    """
-
-    name: str
-    identity: str
-    compress: Callable[[Request], Sequence[str]]
-    is_exact: bool = True
-    whole: bool = False
-    query: bool = False
 
 
 _MODEL_OPTIONS = ("model_name", "device_map", "trust_remote_code", "max_length")
@@ -83,33 +39,57 @@ def _ours(name: str, options: dict[str, Any]) -> Method:
             "the same budgets in the same tokens"
         )
     compressor = Compressor(document_separator=controls.SEPARATOR, **options)
-
-    def compress(request: Request) -> list[str]:
-        with warnings.catch_warnings():
-            # That forced words had to go shows in what is measured.
-            warnings.simplefilter("ignore", BudgetWarning)
-            return compressor.compress(
-                request.texts,
-                target_token=max(1, request.budget),
-                query=request.query or None,
-                token_counter=request.count,
-            ).texts
-
     kept = {k: v for k, v in options.items() if k not in _MODEL_OPTIONS}
     identity = f"{compressor.fingerprint} {json.dumps(kept, sort_keys=True, default=str)}"
     # Without a relevance the question has no influence, and questions share their documents.
     steered = options.get("relevance") is not None
-    return Method(name, f"lingua2 {lingua2.__version__} {identity}", compress, query=steered)
+
+    def made(own: Compressor, packed: Mapping[str, bytes] | None = None, **more: Any) -> Method:
+        def compress(request: Request) -> list[str]:
+            with warnings.catch_warnings():
+                # That forced words had to go shows in what is measured.
+                warnings.simplefilter("ignore", BudgetWarning)
+                return own.compress(
+                    request.texts,
+                    target_token=max(1, request.budget),
+                    query=request.query or None,
+                    token_counter=request.count,
+                    scores=None if packed is None else [packed[text] for text in request.texts],
+                ).texts
+
+        whole = f"lingua2 {lingua2.__version__} {identity}"
+        return Method(name, whole, compress, query=steered, **more)
+
+    def forgetful() -> Compressor:
+        forgotten = {"score_memory": 0, "score_cache": None}
+        return Compressor(document_separator=controls.SEPARATOR, **options | forgotten)
+
+    def stored(texts: Sequence[str]) -> Method:
+        own, distinct = forgetful(), list(dict.fromkeys(texts))
+        return made(own, dict(zip(distinct, own.pack(distinct), strict=True)))
+
+    return made(compressor, fresh=lambda: made(forgetful()), stored=stored)
 
 
 def _llmlingua2(name: str, options: dict[str, Any]) -> Method:
-    made = LLMLingua2(options.pop("model", None), **options)
-    return Method(
-        name,
-        _named("llmlingua", name, options),
-        lambda request: made.compress(request.texts, request.rate),
-        is_exact=False,
-    )
+    model = options.pop("model", None)
+    made = LLMLingua2(model, **options)
+
+    def method(forget: bool) -> Method:
+        def compress(request: Request) -> list[str]:
+            if forget:
+                made.forget()
+            return made.compress(request.texts, request.rate)
+
+        return Method(
+            name,
+            _named("llmlingua", name, {**({"model": model} if model else {}), **options}),
+            compress,
+            is_exact=False,
+            fresh=None if forget else lambda: method(forget=True),
+        )
+
+    return method(forget=False)
 
 
 def _llmlingua(name: str, options: dict[str, Any]) -> Method:
@@ -130,20 +110,31 @@ def _selfinfo(name: str, options: dict[str, Any]) -> Method:
     language_model = SelfInformation(model)
     known: dict[str, list[float]] = {}
 
-    def compress(request: Request) -> list[str]:
-        for text in request.texts:
-            if text not in known:
-                known[text] = language_model.bits(text)
-        values = [value for text in request.texts for value in known[text]]
-        return controls.best_words(request.texts, values, request.budget, request.count)
+    def method(forget: bool) -> Method:
+        def compress(request: Request) -> list[str]:
+            if forget:
+                known.clear()
+            new = [text for text in dict.fromkeys(request.texts) if text not in known]
+            known.update(zip(new, language_model.bits(new), strict=True))
+            values = [value for text in request.texts for value in known[text]]
+            return controls.best_words(request.texts, values, request.budget, request.count)
 
-    return Method(name, _named("transformers", name, {"model": model}), compress)
+        return Method(
+            name,
+            _named("transformers", name, {"model": model}),
+            compress,
+            fresh=None if forget else lambda: method(forget=True),
+        )
+
+    return method(forget=False)
 
 
-def _control(function: Callable[[Request], Sequence[str]], **flags: bool) -> _Maker:
+def _control(
+    function: Callable[[Request], Sequence[str]], *, whole: bool = False, query: bool = False
+) -> _Maker:
     def make(name: str, options: dict[str, Any]) -> Method:
         _no_more(name, options)
-        return Method(name, name, function, **flags)
+        return Method(name, name, function, whole=whole, query=query)
 
     return make
 

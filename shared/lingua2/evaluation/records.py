@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lingua2.counting import TokenCounter, resolve_token_counter
-from lingua2.errors import InputError
+from lingua2.errors import InputError, Lingua2Error
 
-from .compressors import Method, Request
 from .controls import join
 from .losses import losses, stability
+from .method import Method, Request
 from .readers import Reply, Status
 from .settings import Budget, EvaluationSettings
 from .store import Store, key_of
@@ -31,6 +31,7 @@ class Record:
     Attributes:
         item: Id of the item.
         kind: Its kind.
+        category: What that belongs to.
         group: The same for items with the same documents.
         method: Name of the compressor.
         budget: What was asked for, such as ``"0.33"`` or ``"300 tokens"``.
@@ -41,6 +42,8 @@ class Record:
         texts: The compressed texts.
         losses: See `lingua2.evaluation.losses`.
         stability: Where it was measured, see `losses.stability`.
+        failure: What the compressor raised; empty where it did not. Such a record is counted, and
+            has no part in any mean.
         status: What came of asking the reader; None without a reader.
         answer: Its answer.
         scores: The answer's scores by metric; empty where there is no answer.
@@ -50,6 +53,7 @@ class Record:
 
     item: str
     kind: str
+    category: str
     group: str
     method: str
     budget: str
@@ -60,6 +64,7 @@ class Record:
     texts: tuple[str, ...]
     losses: Mapping[str, float] = field(default_factory=dict)
     stability: float | None = None
+    failure: str = ""
     status: Status | None = None
     answer: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -118,14 +123,16 @@ class Compressing:
 
     def _record(self, item: Item, method: Method, budget: Budget | None, watch: bool) -> Record:
         row = self._compress(item.documents, item.question, method, budget)
-        texts = tuple(row["texts"])
+        texts, failure = tuple(row["texts"]), row.get("failure", "")
         stable = None
-        if watch and budget is not None:
+        if watch and budget is not None and not failure:
             before = self._compress(item.documents[:-1], item.question, method, budget)
-            stable = stability(before["texts"], texts)
+            if not before.get("failure"):
+                stable = stability(before["texts"], texts)
         return Record(
             item=item.id,
             kind=item.kind,
+            category=item.category or item.kind,
             group=key_of(*item.documents),
             method=method.name,
             budget=UNCOMPRESSED if budget is None else str(budget),
@@ -134,8 +141,9 @@ class Compressing:
             tokens=self._count(join(texts)),
             seconds=row["seconds"],
             texts=texts,
-            losses=losses(item, texts),
+            losses={} if failure else losses(item, texts),
             stability=stable,
+            failure=failure,
         )
 
     def _compress(
@@ -153,7 +161,15 @@ class Compressing:
                 rate = budget.value
             request = Request(documents, query, limit, rate, self._count, self._settings.seed)
             begin = time.perf_counter()
-            texts = list(method.compress(request))
+            try:
+                texts = list(method.compress(request))
+            except (Lingua2Error, ImportError):
+                raise
+            # Other people's compressors break on some texts; the next run tries these again.
+            except Exception as error:
+                failure = f"{type(error).__name__}: {error}"[:500]
+                empty = [""] * len(documents)
+                return {"asked": asked, "seconds": 0.0, "texts": empty, "failure": failure}
             seconds = time.perf_counter() - begin
             if len(texts) != len(documents) or not all(isinstance(text, str) for text in texts):
                 raise InputError(

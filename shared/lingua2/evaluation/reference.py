@@ -15,6 +15,8 @@ from lingua2.counting import tiktoken_encoding
 from lingua2.errors import ModelLoadError
 from lingua2.loading import quiet_loading
 
+from .caches import TupleCaches
+
 __all__ = ["LLMLingua", "LLMLingua2"]
 
 # llmlingua recognises checkpoints by the name of their directory.
@@ -45,6 +47,10 @@ class LLMLingua2:
         """Each text at ``rate``, a share of its tokens."""
         return [self._one(text, rate) for text in texts]
 
+    def forget(self) -> None:
+        """Compress again what was compressed before."""
+        self._known.clear()
+
     def _one(self, text: str, rate: float) -> str:
         # llmlingua divides by the number of words.
         if not text.strip():
@@ -69,6 +75,7 @@ class LLMLingua:
 
     def __init__(self, model: str | Path, **options: Any) -> None:
         self._compressor = _load(str(model), use_llmlingua2=False)
+        self._compressor.model = TupleCaches(self._compressor.model)
         self._options = options
 
     def compress(self, texts: Sequence[str], query: str, budget: int) -> list[str]:

@@ -14,7 +14,9 @@ from lingua2.dataset.files import write_jsonl
 from lingua2.errors import OptionError
 from lingua2.options import validated
 
-from .compressors import Method, as_method
+from .compressors import as_method
+from .latency import Timing, timings
+from .method import Method
 from .metrics import check_metric, score_answer
 from .readers import Reader, ReaderSettings, Reply
 from .records import Compressing, Record, with_reply
@@ -42,6 +44,7 @@ class Evaluation:
         reader: Name of the reader; None without one.
         requests: How many requests to the reader this run made.
         versions: Of Python and of the packages that matter.
+        timings: Times of compressing and reading; empty where ``latency`` was not asked for.
     """
 
     data: TaskData
@@ -51,6 +54,7 @@ class Evaluation:
     reader: str | None
     requests: int
     versions: dict[str, str]
+    timings: tuple[Timing, ...] = ()
 
 
 def evaluate(
@@ -71,6 +75,8 @@ def evaluate(
         data: What `load_task` returns.
         methods: Compressors (`as_method`), or their names. With a reader, the uncompressed
             documents are added, since only the share of their score tells what compression costs.
+            What one of them raises on an item is kept in its record and counted; errors of lingua2
+            itself and missing packages end the run.
         output: A folder, new or of an earlier run.
         reader: A LangChain model or the name of one, see `resolve_reader`; None measures without.
         **options: The fields of `EvaluationSettings`.
@@ -82,9 +88,12 @@ def evaluate(
     """
     settings = validated(EvaluationSettings, {**options})
     chosen = _chosen(methods, with_reader=reader is not None)
-    for metric in {metric for item in data.items for metric in item.metrics}:
+    own = {metric for item in data.items for metric in item.metrics}
+    for metric in (*sorted(own), *settings.metrics):
         check_metric(metric)
     folder = Path(output)
+    if settings.latency and reader is None:
+        raise OptionError("latency is measured with a reader; give one")
     name, requests = None, 0
     with Store(folder / "compressed.jsonl") as compressed:
         records = _compressed(data.items, chosen, compressed, settings)
@@ -95,7 +104,10 @@ def evaluate(
             records = _read(data.items, records, asked, settings)
             name, requests = asked.name, asked.requests
     write_jsonl(folder / "records.jsonl", (record.as_dict() for record in records))
-    return Evaluation(data, tuple(chosen), settings, tuple(records), name, requests, _versions())
+    timed = _timed(data.items, chosen, reader, settings) if settings.latency else ()
+    return Evaluation(
+        data, tuple(chosen), settings, tuple(records), name, requests, _versions(), timed
+    )
 
 
 def _chosen(methods: Iterable[Method | str], *, with_reader: bool) -> list[Method]:
@@ -122,23 +134,49 @@ def _read(
     items: Sequence[Item], records: Sequence[Record], reader: Reader, settings: EvaluationSettings
 ) -> list[Record]:
     by_id = {item.id: item for item in items}
-    prompts = [by_id[record.item].prompt(record.context) for record in records]
-    with _bar(len(set(prompts)), "read", settings) as bar:
-        replies = reader.read(prompts, bar.update)
+    # Nothing is asked where there is nothing to read.
+    prompts = [
+        None if record.failure else by_id[record.item].prompt(record.context) for record in records
+    ]
+    asked = [prompt for prompt in prompts if prompt is not None]
+    with _bar(len(set(asked)), "read", settings) as bar:
+        replies = reader.read(asked, bar.update)
     return [
-        with_reply(record, replies[prompt], _scores(by_id[record.item], replies[prompt]))
+        record
+        if prompt is None
+        else with_reply(
+            record, replies[prompt], _scores(by_id[record.item], replies[prompt], settings.metrics)
+        )
         for record, prompt in zip(records, prompts, strict=True)
     ]
 
 
-def _scores(item: Item, reply: Reply) -> dict[str, float]:
+def _timed(
+    items: Sequence[Item], methods: Sequence[Method], reader: Any, settings: EvaluationSettings
+) -> tuple[Timing, ...]:
+    shown = sum(1 + (method.stored is not None) for method in methods if not method.whole)
+    # A reader that keeps prompts would know questions about the same documents.
+    distinct = list({item.documents: item for item in reversed(items)}.values())[::-1]
+    with _bar(shown, "time", settings) as bar:
+        found = timings(
+            distinct[: settings.latency_items],
+            methods,
+            reader,
+            on_method=bar.update,
+            factors=settings.latency,
+            token_counter=settings.token_counter,
+        )
+    return tuple(found)
+
+
+def _scores(item: Item, reply: Reply, more: Sequence[str]) -> dict[str, float]:
     if reply.status != "ok":
         return {}
     return {
         metric: score_answer(
             metric, reply.text, item.references, classes=item.classes, first_line=item.first_line
         )
-        for metric in item.metrics
+        for metric in dict.fromkeys((*item.metrics, *more))
     }
 
 

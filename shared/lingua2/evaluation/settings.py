@@ -56,6 +56,9 @@ class EvaluationSettings(StrictOptions):
     shots: tuple[Annotated[float, Number, Field(gt=0)], ...] = ()
     """Numbers of worked examples whose mean size is the budget."""
 
+    metrics: tuple[str, ...] = ()
+    """Scores of the reader's answers beside the tasks' own, see `METRICS`."""
+
     token_counter: TokenCounterSpec = "cl100k_base"
     """Counts budgets and prompts, see `CompressionOptions`."""
 
@@ -79,6 +82,12 @@ class EvaluationSettings(StrictOptions):
 
     price_output: Annotated[float, Number, Field(ge=0)] | None = None
     """What a million tokens to write cost."""
+
+    latency: tuple[Annotated[float, Number, Field(gt=1)], ...] = ()
+    """Compression factors at which compressing and reading is timed against reading alone."""
+
+    latency_items: Annotated[int, Number, Field(ge=1)] = 10
+    """On how many items."""
 
     progress: bool = True
     """Show progress bars."""
@@ -108,6 +117,7 @@ class EvaluationOptions(TypedDict, total=False):
     rates: tuple[float, ...] | list[float]
     target_tokens: tuple[int, ...] | list[int]
     shots: tuple[float, ...] | list[float]
+    metrics: tuple[str, ...] | list[str]
     token_counter: Any
     seed: int
     resamples: int
@@ -116,4 +126,6 @@ class EvaluationOptions(TypedDict, total=False):
     timeout: float
     price_input: float | None
     price_output: float | None
+    latency: tuple[float, ...] | list[float]
+    latency_items: int
     progress: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,15 @@ from .readers import STATUSES
 from .records import UNCOMPRESSED, Record
 from .run import Evaluation
 
-__all__ = ["Line", "Measure", "by_kind", "chosen_measure", "summarise", "worst_losses"]
+__all__ = [
+    "Line",
+    "Measure",
+    "by_kind",
+    "chosen_measure",
+    "lost_records",
+    "summarise",
+    "worst_losses",
+]
 
 Measure = Callable[[Record], float | None]
 
@@ -25,7 +34,9 @@ class Line:
         method: Its name.
         budget: The budget.
         items: How many items it compressed.
-        achieved: Tokens kept, as a share of all.
+        failed: How many more it raised an error on; they are part of nothing else here.
+        asked: Tokens asked for, as a share of all; 1 for what keeps everything.
+        achieved: Tokens kept, likewise.
         over: Share of the calls over budget.
         quality: The measure that the report is about; None where no item has it.
         difference: Quality minus that of the first compressor at this budget, on the items that
@@ -34,7 +45,7 @@ class Line:
             have.
         measures: Means of everything else, by name.
         statuses: How many requests to the reader came to what.
-        seconds: Mean time of a compression.
+        seconds: Median time of a compression.
         input_tokens: What the reader read.
         output_tokens: What it wrote.
     """
@@ -42,6 +53,8 @@ class Line:
     method: str
     budget: str
     items: int
+    failed: int
+    asked: float
     achieved: float
     over: float
     quality: Interval | None
@@ -90,7 +103,7 @@ def summarise(evaluation: Evaluation) -> list[Line]:
 def by_kind(evaluation: Evaluation) -> dict[str, dict[tuple[str, str], float]]:
     """Mean quality by kind, and there by compressor and budget; empty with a single kind."""
     _, measure = chosen_measure(evaluation)
-    kinds = sorted({record.kind for record in evaluation.records})
+    kinds = [kind for _, kind in sorted({(r.category, r.kind) for r in evaluation.records})]
     if len(kinds) < 2:
         return {}
     found: dict[str, dict[tuple[str, str], list[float]]] = {kind: {} for kind in kinds}
@@ -104,34 +117,46 @@ def by_kind(evaluation: Evaluation) -> dict[str, dict[tuple[str, str], float]]:
     }
 
 
-def worst_losses(evaluation: Evaluation, number: int = 10) -> list[Record]:
-    """The records of the first compressor that lost most against the uncompressed documents.
+def lost_records(evaluation: Evaluation) -> dict[str, list[Record]]:
+    """By compressor, the records that lost something against the uncompressed documents.
 
-    Without a reader these are answers that did not survive, mildest budget first: what is lost
-    where much room was left says most about the model.
+    Largest loss first, and among equal ones the mildest budget: what is lost where much room was
+    left says most about the model. Answers that the uncompressed documents do not have cannot be
+    lost; with a reader, neither can those that it did not find there.
     """
     _, measure = chosen_measure(evaluation)
-    first = next((m.name for m in evaluation.methods if not m.whole), None)
     whole = {
-        record.item: measure(record)
+        record.item: value
         for record in evaluation.records
-        if record.budget == UNCOMPRESSED
+        if record.budget == UNCOMPRESSED and (value := measure(record)) is not None
     }
-    lost = []
+    lost: dict[str, list[tuple[float, Record]]] = {
+        method.name: [] for method in evaluation.methods if not method.whole
+    }
     for record in evaluation.records:
-        value = measure(record) if record.method == first else None
-        if value is None:
-            continue
-        before = whole.get(record.item)
-        loss = (1.0 if before is None else before) - value
-        if loss > 0:
-            lost.append((loss, record))
-    lost.sort(key=lambda pair: (-pair[0], -(pair[1].asked or 0) / max(1, pair[1].original)))
-    shown: dict[str, Record] = {}
-    for _, record in lost:
-        # One document set each, or ten questions about one text fill the list.
-        shown.setdefault(record.group, record)
-    return list(shown.values())[:number]
+        value = measure(record) if record.method in lost else None
+        # Without a reader a share is of what the documents hold, all of which they have.
+        before = whole.get(record.item, 1.0 if evaluation.reader is None else None)
+        if value is not None and before is not None and before > value:
+            lost[record.method].append((before - value, record))
+    for pairs in lost.values():
+        pairs.sort(key=lambda pair: (-pair[0], -(pair[1].asked or 0) / max(1, pair[1].original)))
+    return {name: [record for _, record in pairs] for name, pairs in lost.items()}
+
+
+def worst_losses(evaluation: Evaluation, number: int = 10) -> dict[str, list[Record]]:
+    """The first of `lost_records` of every compressor, one for each set of documents.
+
+    Ten questions about one text would fill the list otherwise.
+    """
+    shown: dict[str, list[Record]] = {}
+    for name, records in lost_records(evaluation).items():
+        groups: dict[str, Record] = {}
+        for record in records:
+            groups.setdefault(record.group, record)
+        if groups:
+            shown[name] = list(groups.values())[:number]
+    return shown
 
 
 def _line(
@@ -142,6 +167,10 @@ def _line(
     whole: Sequence[Record] | None,
 ) -> Line:
     settings = evaluation.settings
+    method, budget, failed = records[0].method, records[0].budget, len(records)
+    records = [record for record in records if not record.failure]
+    failed -= len(records)
+    original = max(1, sum(record.original for record in records))
 
     def interval(pairs: Sequence[tuple[Record, float]]) -> Interval | None:
         return mean_interval(
@@ -167,17 +196,20 @@ def _line(
         measures["stability"] = _mean(stable)
     statuses = Counter(record.status for record in records if record.status is not None)
     return Line(
-        method=records[0].method,
-        budget=records[0].budget,
+        method=method,
+        budget=budget,
         items=len(records),
-        achieved=sum(r.tokens for r in records) / max(1, sum(r.original for r in records)),
+        failed=failed,
+        asked=sum(r.original if r.asked is None else r.asked for r in records) / original,
+        achieved=sum(r.tokens for r in records) / original,
         over=_mean([float(record.over) for record in records]),
         quality=interval(own),
         difference=difference,
         retained=_retained(own, whole, measure),
         measures=measures,
         statuses={status: statuses[status] for status in STATUSES if statuses[status]},
-        seconds=_mean([record.seconds for record in records]),
+        # Not the mean: the first one also loads the model.
+        seconds=statistics.median([record.seconds for record in records] or [0.0]),
         input_tokens=sum(record.input_tokens for record in records),
         output_tokens=sum(record.output_tokens for record in records),
     )
@@ -196,9 +228,16 @@ def _retained(
 
 
 def _balanced(pairs: Sequence[tuple[Record, float]]) -> list[float]:
-    """Values scaled so that their mean is the mean of the kinds' means, as benchmarks average."""
+    """Values scaled so that their mean is that of the categories' means, as benchmarks average.
+
+    The mean of a category is that of its kinds' means.
+    """
     sizes = Counter(record.kind for record, _ in pairs)
-    return [value * len(pairs) / (len(sizes) * sizes[record.kind]) for record, value in pairs]
+    kinds = Counter({record.kind: record.category for record, _ in pairs}.values())
+    return [
+        value * len(pairs) / (len(kinds) * kinds[record.category] * sizes[record.kind])
+        for record, value in pairs
+    ]
 
 
 def _mean(values: Sequence[float]) -> float:

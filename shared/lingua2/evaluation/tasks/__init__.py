@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ class _Context:
     templates: Mapping[str, str] = field(default_factory=dict)
     shots: tuple[str, ...] = ()
     transcripts: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
 
     def template(self, default: str) -> str:
         return self.templates.get(self.task, default)
@@ -106,15 +107,25 @@ def load_task(
         first = f"; the first: {problems[0]}" if problems else ""
         raise DatasetError(f"{data} holds no usable item ({len(problems)} were passed over{first})")
     name = str(data) if is_hub(data) else Path(data).name
-    return TaskData(task, tuple(items), tuple(problems), name, digest_of(data))
+    options = {} if limit is None else {"limit": str(limit)}
+    if task == "zeroscrolls":
+        options["part"] = context.part
+    used = {"prompts": prompts, "demonstrations": demonstrations, "meetings": meetings}
+    for option, path in used.items():
+        if path is not None:
+            options[option] = f"{Path(path).name}, SHA-256 {digest_of(path)}"
+    return TaskData(task, tuple(items), tuple(problems), name, digest_of(data), options)
 
 
 def _collect(
     data: str | Path, context: _Context, limit: int | None
 ) -> tuple[list[Item], list[Problem]]:
     items: dict[str, Item] = {}
-    problems: list[Problem] = []
+    problems = list(context.problems)
     for row in read_rows(data):
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
         parsed = TASKS[context.task](row, context)
         while limit is None or len(items) < limit:
             try:
@@ -124,8 +135,7 @@ def _collect(
             except StopIteration:
                 break
             except DatasetError as error:
-                message = str(error).removeprefix(row.where).lstrip(":, ")
-                problems.append(Problem(row.where, message))
+                problems.append(row.problem(error))
                 # A generator that raised has ended; one whose item was refused goes on.
                 continue
             items[item.id] = item
@@ -148,6 +158,8 @@ def _context(
             templates = json.loads(read_text(prompts))
         except ValueError as error:
             raise DatasetError(f"{prompts} holds no JSON: {error}") from error
+        if not isinstance(templates, dict):
+            raise DatasetError(f"{prompts} must hold an object of prompts by name")
         for name, template in templates.items():
             if not isinstance(template, str) or template.count("{context}") != 1:
                 raise DatasetError(f"{prompts}: the prompt {name!r} must hold {{context}} once")
@@ -156,10 +168,11 @@ def _context(
         texts = reasoning.demonstrations(read_text(shots))
         if not texts:
             raise DatasetError(f"{shots} has no example that begins with 'Question:'")
-    meetings_by_name = (
-        meetings.read_meetings(str(transcripts)) if transcripts and task == "qmsum" else {}
-    )
-    return _Context(task, part or _part_of(data), templates, texts, meetings_by_name)
+    by_name: dict[str, str] = {}
+    problems: list[Problem] = []
+    if transcripts is not None and task == "qmsum":
+        by_name, problems = meetings.read_meetings(transcripts)
+    return _Context(task, part or _part_of(data), templates, texts, by_name, problems)
 
 
 def _part_of(data: str | Path) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 __all__ = ["Item", "Problem", "TaskData", "fill"]
 
@@ -20,6 +20,8 @@ class Item:
         references: Gold answers, each as good as the others.
         metrics: Names in `lingua2.evaluation.metrics.METRICS`; the first is the task's own.
         kind: The task or its part, such as ``"hotpotqa"``.
+        category: What several kinds are averaged to before all are, such as LongBench's
+            ``"code"``; empty where a kind stands for itself.
         question: What steers compressors that know the question; empty for summaries.
         classes: All labels, for classification.
         evidence: Sentences of the documents that the answer rests on.
@@ -34,6 +36,7 @@ class Item:
     references: tuple[str, ...]
     metrics: tuple[str, ...]
     kind: str
+    category: str = ""
     question: str = ""
     classes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
@@ -71,6 +74,7 @@ class TaskData:
         problems: Records that were passed over.
         source: Name of the file or data set.
         digest: SHA-256 of the file, or the fingerprint of a data set from the hub.
+        options: What it was read with: limit, part, and other files with their SHA-256.
     """
 
     task: str
@@ -78,6 +82,7 @@ class TaskData:
     problems: tuple[Problem, ...]
     source: str
     digest: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill(template: str, question: str = "", names: Sequence[str] = ("{input}",)) -> tuple[str, str]:

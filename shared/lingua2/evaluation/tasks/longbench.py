@@ -26,8 +26,13 @@ _SUMMARY = (
 )
 
 
+_SINGLE, _MULTI, _SUMMARISING = "single-document QA", "multi-document QA", "summarisation"
+_FEW, _SYNTHETIC, _CODE = "few-shot", "synthetic", "code"
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
+    category: str
     metric: str
     template: str
     first_line: bool = False
@@ -35,11 +40,13 @@ class _Part:
 
 LONGBENCH: Mapping[str, _Part] = {
     "narrativeqa": _Part(
+        _SINGLE,
         "qa_f1",
         f"Below are a story and a question about it. {_BRIEF}\n\nStory: {{context}}\n\nNow answer "
         f"the question about the story. {_BRIEF}\n\nQuestion: {{input}}\n\nAnswer:",
     ),
     "qasper": _Part(
+        _SINGLE,
         "qa_f1",
         f"Below are a scientific article and a question about it. {_BRIEF} Write yes or no where "
         'that answers it, and "unanswerable" where the article does not tell.\n\nArticle: '
@@ -47,52 +54,62 @@ LONGBENCH: Mapping[str, _Part] = {
         "\n\nAnswer:",
     ),
     "multifieldqa_en": _Part(
+        _SINGLE,
         "qa_f1",
         "Read the text below and answer briefly.\n\n{context}\n\nNow answer the question about the "
         f"text. {_ONLY}\n\nQuestion: {{input}}\nAnswer:",
     ),
-    "hotpotqa": _Part("qa_f1", _PASSAGES),
-    "2wikimqa": _Part("qa_f1", _PASSAGES),
-    "musique": _Part("qa_f1", _PASSAGES),
-    "gov_report": _Part("rougeL", _SUMMARY.format("government report", "report")),
+    "hotpotqa": _Part(_MULTI, "qa_f1", _PASSAGES),
+    "2wikimqa": _Part(_MULTI, "qa_f1", _PASSAGES),
+    "musique": _Part(_MULTI, "qa_f1", _PASSAGES),
+    "gov_report": _Part(_SUMMARISING, "rougeL", _SUMMARY.format("government report", "report")),
     "qmsum": _Part(
+        _SUMMARISING,
         "rougeL",
         "Below are a meeting's transcript and a query about it. Answer in one or more sentences."
         "\n\nTranscript:\n{context}\n\nNow answer the query about the meeting.\n\nQuery: {input}\n"
         "Answer:",
     ),
-    "multi_news": _Part("rougeL", _SUMMARY.format("news passages", "news")),
+    "multi_news": _Part(_SUMMARISING, "rougeL", _SUMMARY.format("news passages", "news")),
     "trec": _Part(
+        _FEW,
         "classification",
         "Tell the type of the last question. Examples:\n\n{context}\n{input}",
         first_line=True,
     ),
     "triviaqa": _Part(
+        _FEW,
         "qa_f1",
         f"Answer the question from the passage. {_ONLY} Examples:\n\n{{context}}\n\n{{input}}",
         first_line=True,
     ),
     "samsum": _Part(
+        _FEW,
         "rougeL",
         "Summarise the dialogue in a few short sentences. Examples:\n\n{context}\n\n{input}",
         first_line=True,
     ),
     "passage_count": _Part(
+        _SYNTHETIC,
         "count",
         "Some of the paragraphs below are repeated. How many different ones are there?\n\n"
         "{context}\n\nGive their number only, such as 1, 2 or 3.\n\nDifferent paragraphs: ",
     ),
     "passage_retrieval_en": _Part(
+        _SYNTHETIC,
         "retrieval",
         "Below are numbered paragraphs and an abstract of one of them.\n\n{context}\n\nAbstract:"
         '\n\n{input}\n\nWhich paragraph is it of? Answer like "Paragraph 1".\n\nAnswer: ',
     ),
-    "lcc": _Part("code_similarity", "Complete the code.\n{context}Next line of code:\n"),
+    "lcc": _Part(_CODE, "code_similarity", "Complete the code.\n{context}Next line of code:\n"),
     "repobench-p": _Part(
-        "code_similarity", "Complete the code.\n{context}{input}Next line of code:\n"
+        _CODE, "code_similarity", "Complete the code.\n{context}{input}Next line of code:\n"
     ),
 }
-"""Metric and prompt by ``dataset``; the first line alone is scored where LongBench does so."""
+"""Category, metric and prompt by ``dataset``.
+
+The first line alone is scored where LongBench does so.
+"""
 
 
 def longbench_items(row: Row, templates: Mapping[str, str]) -> Iterator[Item]:
@@ -121,8 +138,11 @@ def longbench_items(row: Row, templates: Mapping[str, str]) -> Iterator[Item]:
         references=row.strings("answers"),
         metrics=(part.metric,),
         kind=name,
+        category=part.category,
         # What is to be completed, or an abstract, steers as a question does.
         question=question,
         classes=classes,
+        # Answers of other kinds stand in their documents by chance.
+        extractive=part.metric == "qa_f1",
         first_line=part.first_line,
     )

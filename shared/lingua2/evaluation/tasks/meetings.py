@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from .item import Item, fill
+from lingua2.errors import DatasetError
+
+from .item import Item, Problem, fill
 from .rows import Row, read_rows
 
 __all__ = [
@@ -88,15 +91,23 @@ def qmsum_items(
     )
 
 
-def read_meetings(path: str) -> dict[str, str]:
-    """Transcripts by name, from records with ``meeting`` and ``transcript``."""
+def read_meetings(path: str | Path) -> tuple[dict[str, str], list[Problem]]:
+    """Transcripts by name, from records with ``meeting`` and ``transcript``, and broken records."""
     found: dict[str, str] = {}
+    problems: list[Problem] = []
     for row in read_rows(path):
-        name = str(row.get("meeting", (str, int)))
-        if name in found:
-            raise row.fail(f"meeting {name!r} occurs twice")
-        found[name] = row.text("transcript")
-    return found
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
+        try:
+            name, transcript = str(row.get("meeting", (str, int))), row.text("transcript")
+            if name in found:
+                raise row.fail(f"meeting {name!r} occurs twice")
+        except DatasetError as error:
+            problems.append(row.problem(error))
+        else:
+            found[name] = transcript
+    return found, problems
 
 
 def _meeting(row: Row) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lingua2._extras import require
-from lingua2.dataset.files import read_jsonl
 from lingua2.errors import DatasetError
+
+from .item import Problem
 
 __all__ = ["Row", "digest_of", "is_hub", "read_rows", "read_text"]
 
@@ -37,6 +39,10 @@ class Row:
     def fail(self, message: str) -> DatasetError:
         """The error that names this record."""
         return DatasetError(f"{self.where}: {message}")
+
+    def problem(self, error: DatasetError) -> Problem:
+        """What `fail` raised, to be listed."""
+        return Problem(self.where, str(error).removeprefix(self.where).lstrip(":, "))
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
@@ -100,15 +106,15 @@ def is_hub(source: str | Path) -> bool:
     return str(source).startswith(_HUB)
 
 
-def read_rows(source: str | Path) -> Iterator[Row]:
-    """The records of a file or of a data set on the hub.
+def read_rows(source: str | Path) -> Iterator[Row | Problem]:
+    """The records of a file or of a data set on the hub, and what stands there instead of one.
 
     Args:
         source: A ``.jsonl`` or ``.json`` file (a list of records, a mapping to records, or SQuAD's
             ``{"data": […]}``), perhaps gzipped, or ``hf:org/name[:config[:split]]``.
 
     Raises:
-        DatasetError: It cannot be read, or holds something else.
+        DatasetError: It cannot be read, or holds something else as a whole.
     """
     if is_hub(source):
         dataset, name = _hub(str(source))
@@ -117,14 +123,15 @@ def read_rows(source: str | Path) -> Iterator[Row]:
         return
     path = Path(source)
     if path.name.endswith((".jsonl", ".jsonl.gz")):
-        for number, values in read_jsonl(path):
-            yield Row(f"{path.name}, line {number}", number, values)
+        for number, line in enumerate(_unpacked(path).split(b"\n"), 1):
+            if line.strip():
+                yield _line(f"{path.name}, line {number}", number, line)
         return
     if not path.name.endswith((".json", ".json.gz")):
         raise DatasetError(f"{path} must end in {_ENDINGS}, or be hf:org/name")
     try:
         whole = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} holds no JSON: {error}") from error
     if isinstance(whole, dict):
         whole = whole["data"] if isinstance(whole.get("data"), list) else list(whole.values())
@@ -135,9 +142,23 @@ def read_rows(source: str | Path) -> Iterator[Row]:
         # Published files mark what their authors left out with null or NaN.
         if values is None or isinstance(values, float):
             continue
-        if not isinstance(values, dict):
-            raise DatasetError(f"{where}: expected an object, got {values!r:.60}")
-        yield Row(where, number, values)
+        yield _record(where, number, values)
+
+
+def _line(where: str, number: int, line: bytes) -> Row | Problem:
+    try:
+        values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except UnicodeDecodeError as error:
+        return Problem(where, f"no UTF-8 ({error})")
+    except (ValueError, RecursionError) as error:
+        return Problem(where, f"no JSON ({error})")
+    return _record(where, number, values)
+
+
+def _record(where: str, number: int, values: object) -> Row | Problem:
+    if not isinstance(values, dict):
+        return Problem(where, f"expected an object, got {values!r:.60}")
+    return Row(where, number, values)
 
 
 def read_text(path: str | Path) -> str:
@@ -146,11 +167,17 @@ def read_text(path: str | Path) -> str:
     Raises:
         DatasetError: The file cannot be read.
     """
-    path = Path(path)
+    try:
+        return _unpacked(Path(path)).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+
+
+def _unpacked(path: Path) -> bytes:
     try:
         data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return gzip.decompress(data) if path.suffix == ".gz" else data
+    except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
 
 
