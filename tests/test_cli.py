@@ -141,3 +141,32 @@ def test_a_missing_argument_shows_the_usage(
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: lingua2" in capsys.readouterr().err
+
+
+def test_guards_and_markers(file: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    file.write_text("The <k>very old</k> lift does not stop on floor 12 of the house in the lane.")
+    command = ["compress", str(file), "--rate", "0.5", "--markers", "<k>", "</k>"]
+    assert main([*command, "--protect", "numbers", "--json"]) == 0
+    shown = json.loads(capfdbinary.readouterr().out)
+    assert {"very", "old", "12"} <= set(shown["texts"][0].split())
+    assert shown["dropped_protected"] == []
+    assert main([*command, "--protect", "numbrs"]) == 1
+    assert b"did you mean 'numbers'?" in capfdbinary.readouterr().err
+
+
+def test_a_question_without_a_budget_is_refused(
+    file: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["compress", str(file), "--threshold", "0.5", "--query", "Who pays?"]) == 1
+    assert b"--threshold has none; give --rate or --target-token" in capfdbinary.readouterr().err
+
+
+def test_short_text_is_left_alone_and_scores_are_remembered(
+    file: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    cache = tmp_path / "scores.sqlite"
+    command = ["compress", str(file), "--rate", "0.5", "--score-cache", str(cache)]
+    assert main([*command, "--min-tokens", "100000"]) == 0
+    assert capfdbinary.readouterr().out.strip() == file.read_bytes().strip()
+    assert main(command) == 0
+    assert cache.is_file()

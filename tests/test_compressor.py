@@ -387,6 +387,24 @@ def test_wrong_defaults_are_found_by_the_constructor() -> None:
         Compressor(rate=7)
     with pytest.raises(OptionError, match="unknown option 'ratio'"):
         Compressor(ratio=0.5)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="unknown option 'device'; did you mean 'device_map'"):
+        Compressor(device="cpu")  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="relevance steers a budget and threshold has none"):
+        Compressor(threshold=0.5, relevance="bm25")
+
+
+def test_frames_and_flags_of_another_kind_are_refused(compressor: Compressor) -> None:
+    with pytest.raises(InputError, match="frames is a int; give a pair of strings"):
+        compressor.compress(["a text"], rate=0.5, frames=5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="keep_empty is 'yes'; give True, False or one of them"):
+        compressor.compress(["a text"], rate=0.5, keep_empty="yes")
+
+
+@pytest.mark.parametrize("relevance", [None, "bm25", "model", [], len])
+def test_an_empty_set_is_empty_whatever_the_relevance(
+    compressor: Compressor, relevance: Any
+) -> None:
+    assert compressor.compress([], rate=0.5, query="Who?", relevance=relevance).texts == []
 
 
 def test_a_budget_in_the_call_replaces_the_default(compressor: Compressor) -> None:

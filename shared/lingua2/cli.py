@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .backends.names import BACKENDS
 from .compressor import Compressor
 from .counting import well_formed
 from .dataset.command import add_command as add_annotate
 from .display import summary, to_terminal
 from .distill.command import add_command as add_distill
-from .errors import BudgetWarning, Lingua2Error
+from .errors import BudgetWarning, Lingua2Error, OptionError
 from .evaluation.command import add_command as add_evaluate
+from .protect import GUARDS
 from .result import CompressionResult
 from .training.command import add_command as add_train
 
@@ -99,6 +101,26 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument(
         "--use-context-level-filter", action="store_true", help="drop files first"
     )
+    compress.add_argument(
+        "--protect", action="append", metavar="NAME",
+        help=f"keep {', '.join(GUARDS)} or what a regular expression matches; may be given several "
+        "times; default: negations, and 'none' for nothing",
+    )  # fmt: skip
+    compress.add_argument(
+        "--markers", nargs=2, metavar=("OPEN", "CLOSE"),
+        help="what stands between these is kept, and they are taken out",
+    )  # fmt: skip
+    compress.add_argument(
+        "--min-tokens", type=int, default=0, metavar="N", help="leave less text than this alone"
+    )
+    compress.add_argument(
+        "--separator", default=r"\n\n", metavar="TEXT", help="between files (default: %(default)s)"
+    )
+    compress.add_argument(
+        "--backend", choices=("auto", *BACKENDS), default="torch",
+        help="what runs the model (default: %(default)s)",
+    )  # fmt: skip
+    compress.add_argument("--score-cache", metavar="FILE", help="remember scores in this file")
     output = compress.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="texts, spans and counts as JSON")
     output.add_argument(
@@ -114,8 +136,19 @@ def _compress(args: argparse.Namespace) -> int:
     given = ("rate", "target_token", "threshold")
     options: dict[str, Any] = {name: getattr(args, name) for name in given}
     options.update({name: getattr(args, name) for name in _FLAGS})
-    result = Compressor(args.model).compress(
+    if args.query and args.threshold is not None:
+        raise OptionError(
+            "--query decides where a budget goes and --threshold has none; give --rate or "
+            "--target-token"
+        )
+    if args.protect is not None:
+        options["protect"] = [name for name in args.protect if name != "none"]
+    compressor = Compressor(args.model, backend=args.backend, score_cache=args.score_cache)
+    result = compressor.compress(
         texts,
+        markers=args.markers,
+        min_tokens=args.min_tokens,
+        document_separator=args.separator.replace(r"\n", "\n").replace(r"\t", "\t"),
         token_counter=args.token_counter,
         allocation=args.allocation,
         force_tokens=["\n" if token == r"\n" else token for token in args.force_tokens],
@@ -147,6 +180,7 @@ def _as_json(result: CompressionResult) -> dict[str, Any]:
         "rate": result.rate,
         "budget": result.budget,
         "dropped_forced": [item._asdict() for item in result.dropped_forced],
+        "dropped_protected": [item._asdict() for item in result.dropped_protected],
     }
 
 
