@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 import checkpoints
-from lingua2 import TokenCounterError
+from lingua2 import Compressor, TokenCounterError
 from lingua2.counting import bundled_encodings, resolve_token_counter, tiktoken_encoding
 from samples import AWKWARD, MANY_KINDS
 
@@ -113,6 +113,13 @@ def test_a_tokenizer_with_new_tokens_is_counted_anew(tmp_path: Path) -> None:
 def test_a_callable_must_return_a_count(value: object) -> None:
     with pytest.raises(TokenCounterError, match=re.escape(f"returned {value!r}"[:80])):
         resolve_token_counter(lambda _: value)("text")
+
+
+def test_a_wrong_counter_is_found_when_the_compressor_is_made() -> None:
+    with pytest.raises(TokenCounterError, match="did you mean 'gpt-5'"):
+        Compressor(token_counter="gpt5")
+    with pytest.raises(TokenCounterError, match="is a int; give a tiktoken encoding"):
+        Compressor(rate=0.5, token_counter=3)
 
 
 @pytest.mark.parametrize("spec", [7, None, ["cl100k_base"]])

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingua2 import BudgetWarning, CompressionResult, Compressor, InputError, OptionError
+from lingua2 import (
+    BudgetWarning,
+    CompressionResult,
+    Compressor,
+    InputError,
+    MarkerWarning,
+    OptionError,
+)
 from lingua2.budget import Prompt, fill_budget
 from lingua2.protect import GUARDS, governed
 from lingua2.rendering import Layout
@@ -52,7 +59,7 @@ class Scorer:
 
 
 def compress(texts: list[str], seed: int = 0, **options: Any) -> CompressionResult:
-    return Compressor._around(Scorer(seed)).compress(texts, **options)  # type: ignore[arg-type]
+    return Compressor.with_encoder(Scorer(seed)).compress(texts, **options)  # type: ignore[arg-type]
 
 
 def kept(text: str, spans: list[tuple[int, int]]) -> list[bool]:
@@ -323,9 +330,75 @@ def test_one_string_may_open_and_close() -> None:
         ("<keep>a <keep>b</keep>", r"'<keep>' at character 8 opens again"),
     ],
 )
-def test_markers_that_do_not_match_are_refused_by_place(text: str, message: str) -> None:
+def test_markers_that_do_not_match_are_refused_by_place_on_request(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
+        compress([PROSE, text], rate=0.5, markers=KEEP, marker_errors="raise")
+    with pytest.warns(MarkerWarning, match=message):
         compress([PROSE, text], rate=0.5, markers=KEEP)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("one two <keep>three four", "three four"),
+        ("one two</keep> three four", "one two"),
+        ("one</keep> two <keep>three", "one three"),
+        ("one <keep>two</keep> three</keep> four", "two"),
+        ("one <keep>two <keep>three</keep> four", "two three"),
+        ("</keep>one two", ""),
+        ("one two<keep>", ""),
+    ],
+)
+def test_a_marker_without_its_counterpart_reaches_to_where_the_text_was_cut(
+    text: str, kept: str
+) -> None:
+    with pytest.warns(MarkerWarning):
+        result = compress([text], threshold=1.0, protect=(), markers=KEEP)
+    assert result.texts == [kept]
+    pieces = [text[start:end].strip() for start, end in result.spans[0]]
+    assert " ".join(pieces) == kept
+
+
+def test_one_warning_tells_of_all_texts_with_stray_markers() -> None:
+    halves = ["one <keep>two", "three</keep> four", PROSE]
+    with pytest.warns(MarkerWarning) as caught:
+        result = compress(halves, rate=1.0, markers=KEEP)
+    (warning,) = caught
+    assert re.match(r"texts\[0\]: the marker '<keep>' at character 4", str(warning.message))
+    assert "In 2 of 3 texts" in str(warning.message)
+    assert result.texts == ["one two", "three four", PROSE]
+
+
+@given(
+    st.lists(st.sampled_from(["<keep>", "</keep>", "one ", " 2", "drei."]), max_size=12),
+    st.floats(0.05, 1),
+)
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
+@pytest.mark.filterwarnings("ignore::lingua2.MarkerWarning")
+def test_no_stray_marker_reaches_the_output(parts: list[str], rate: float) -> None:
+    text = "".join(parts)
+    result = compress([text], rate=rate, markers=KEEP, return_word_label=True)
+    assert "keep" not in result.prompt
+    assert "".join(piece for piece, _, _ in result.segments(0)) == text
+
+
+def test_marked_text_that_the_budget_cannot_hold_is_warned_of() -> None:
+    text = "one two <keep>" + "three four five six seven " * 3 + "</keep> eight"
+    with pytest.warns(BudgetWarning, match="budget of 5 tokens cannot hold all words between mark"):
+        result = compress([PROSE, text], target_token=5, markers=KEEP)
+    assert {item.text_index for item in result.dropped_protected} == {1}
+    with pytest.warns(BudgetWarning, match=r"forced words: .*; .* words between markers: "):
+        compress([text], target_token=5, markers=KEEP, force_tokens=["one", "two", "eight"])
+
+
+def test_what_only_guards_protect_is_counted_and_not_warned_of() -> None:
+    result = compress(
+        [NUMBERS, "<keep>bare</keep> feet"], target_token=6, markers=KEEP, protect=["numbers"]
+    )
+    lost = len(result.dropped_protected)
+    report = result.losses()
+    assert report["dropped_protected"] == lost > 0
+    assert [own["dropped_protected"] for own in report["texts"]] == [lost, 0]
 
 
 @pytest.mark.parametrize("markers", ["<>", ("<keep>",), ("", "x"), (" ", "x"), (1, 2), 7])
@@ -430,3 +503,27 @@ def test_adapters_take_markers_out_and_leave_small_sets_alone(tiny_bert: Path) -
             assert "second pier" in output
             assert "keep>" not in output
             assert (output == PROSE) == bool(small)
+
+
+def test_adapters_count_dropped_protected_words_and_take_stray_markers(tiny_bert: Path) -> None:
+    langchain = pytest.importorskip("langchain_lingua2")
+    llama_index = pytest.importorskip("llamaindex_lingua2")
+    documents = pytest.importorskip("langchain_core.documents")
+    schema = pytest.importorskip("llama_index.core.schema")
+    text = PROSE.replace("second pier", "<keep>second pier")
+    options = {"model_name": tiny_bert, "markers": KEEP, "target_token": 5}
+    lenient = langchain.Lingua2Compressor(**options, add_statistics=True)
+    with pytest.warns((BudgetWarning, MarkerWarning)):
+        (document,) = lenient.compress_documents([documents.Document(text)], "who pays?")
+    nodes = [schema.NodeWithScore(node=schema.TextNode(text=text))]
+    with pytest.warns((BudgetWarning, MarkerWarning)):
+        (node,) = llama_index.Lingua2Postprocessor(
+            **options, add_statistics=True
+        ).postprocess_nodes(nodes)
+    for metadata in (document.metadata, node.node.metadata):
+        assert json.loads(metadata["lingua2_losses"])["dropped_protected"] > 0
+    strict = {**options, "marker_errors": "raise"}
+    with pytest.raises(InputError, match="never closed"):
+        langchain.Lingua2Compressor(**strict).compress_documents([documents.Document(text)], "?")
+    with pytest.raises(InputError, match="never closed"):
+        llama_index.Lingua2Postprocessor(**strict).postprocess_nodes(nodes)

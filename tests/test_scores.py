@@ -24,7 +24,14 @@ from lingua2.fingerprint import fingerprint
 from lingua2.options import ModelOptions
 from lingua2.score_memory import RecentScores
 from lingua2.score_store import ScoreStatistics
-from lingua2.scores import ScoredText, pack_scores, packed_text, quantised, unpack_scores
+from lingua2.scores import (
+    ScoredText,
+    pack_scores,
+    packed_text,
+    quantised,
+    unpack_all,
+    unpack_scores,
+)
 from lingua2.text import has_unspaced, split_units
 from samples import AWKWARD, CHINESE, CODE, JAPANESE, MANY_KINDS, PROSE, texts
 
@@ -159,6 +166,46 @@ def test_data_that_was_signed_by_somebody_else_raises_nothing(
         assert len(found.mean) == len(found.first) == len(found.units)
 
 
+@given(rows=st.lists(st.tuples(texts, st.sampled_from([0.0, 0.7, 1.0]), st.booleans()), max_size=6))
+def test_many_texts_come_out_as_each_does_alone(rows: list[tuple[str, float, bool]]) -> None:
+    made = [made_up(text, seed, same) for seed, (text, same, _) in enumerate(rows)]
+    packed = [
+        pack_scores(own, MARK)[: -1 if damaged else None]
+        for own, (*_, damaged) in zip(made, rows, strict=True)
+    ]
+    found = unpack_all([(own.text, data) for own, data in zip(made, packed, strict=True)], MARK)
+    for own, data, got in zip(made, packed, found, strict=True):
+        alone = unpack_scores(data, own.text, MARK)
+        assert (got is None) == (alone is None)
+        if got is not None:
+            assert_same(got, own)
+
+
+@pytest.mark.parametrize("cut", [0, 2, 4, 5, 9, 10, 11, 40])
+def test_cuts_where_none_can_be_spoil_one_text_only(cut: int) -> None:
+    text = "some after"
+    body = b"\1\0\0\0" + bytes([cut]) + b"\x80" * 3
+    header = b"L2\x01\0"
+    bad = header + scores._digest(header, body, text, MARK) + body
+    good = made_up(PROSE)
+    pairs = [(PROSE, pack_scores(good, MARK)), (text, bad), (PROSE, pack_scores(good, MARK))]
+    before, spoilt, after = unpack_all(pairs, MARK)
+    assert_same(before, good)
+    assert_same(after, good)
+    assert (spoilt is not None) == (cut in (2, 9))
+
+
+def test_unpacked_scores_share_no_memory_and_cannot_be_written_to() -> None:
+    made = [made_up(PROSE), made_up(CODE)]
+    found = unpack_all([(own.text, pack_scores(own, MARK)) for own in made], MARK)
+    for own in found:
+        assert own is not None
+        for array in (own.mean, own.first, own.units.starts, own.units.ends):
+            assert array.base is None
+        assert not own.mean.flags.writeable
+        assert not own.first.flags.writeable
+
+
 def test_what_is_no_number_counts_as_zero() -> None:
     levels = quantised(np.array([np.nan, -1.0, 0.2, 2.0]))
     assert levels.tolist() == pytest.approx([0.0, 0.0, 0.2, 1.0])
@@ -290,7 +337,7 @@ def test_threads_that_ask_for_the_same_texts_agree(tiny: Compressor) -> None:
 
 
 def test_a_model_that_may_go_on_changing_is_asked_every_time(tiny: Compressor) -> None:
-    around = Compressor._around(tiny._loaded_encoder())
+    around = Compressor.with_encoder(tiny._loaded_encoder())
     around.score(SET)
     around.score(SET)
     assert around.score_statistics == ScoreStatistics(computed=6)

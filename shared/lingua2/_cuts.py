@@ -6,6 +6,9 @@ unit ends and the next one begins without a space, about every fifth unit in Eng
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,22 +44,53 @@ def packed_units(text: str, units: Units) -> tuple[bytes, bool]:
     return pairs.tobytes(), True
 
 
-def unpacked_units(text: str, packed: Bytes, *, halves: bool) -> Units | None:
-    """The units that `packed_units` packed; None where ``packed`` cannot be of this text."""
-    starts, ends = _runs(text)
-    if not len(packed):
-        return Units(starts, ends)
-    base, digits = 255, packed
+def unpacked_units(
+    texts: Sequence[str], packed: Sequence[bytes], *, halves: bool
+) -> list[Units | None]:
+    """The units that `packed_units` packed, of many texts at once.
+
+    Args:
+        texts: Any strings.
+        packed: The digits of each.
+        halves: Whether these are half bytes.
+
+    Returns:
+        The units of each text; None where ``packed`` cannot be of it.
+    """
+    origins = np.array([0, *itertools.accumulate(len(text) + 1 for text in texts)])
+    starts, ends = _runs(" ".join(texts))
+    base, digits = 255, np.frombuffer(b"".join(packed), dtype=np.uint8)
+    begins = np.array([0, *itertools.accumulate(map(len, packed))])
     if halves:
-        base, digits = 15, np.stack([packed >> np.uint8(4), packed & np.uint8(15)], axis=1).ravel()
-    cuts = np.cumsum(digits, dtype=np.int64)[digits < base]
-    starts, ends = np.concatenate([starts, cuts]), np.concatenate([ends, cuts])
-    # Stable sorting is fast where there are two sorted parts.
-    starts.sort(kind="stable")
-    ends.sort(kind="stable")
-    # No unit is empty, and none spans white space.
-    fits = (starts < ends).all() and (starts[1:] >= ends[:-1]).all()
-    return Units(starts, ends) if fits else None
+        base, begins = 15, 2 * begins
+        digits = np.stack([digits >> np.uint8(4), digits & np.uint8(15)], axis=1).ravel()
+    damaged: set[int] = set()
+    if len(digits):
+        sums = np.zeros(len(digits) + 1, dtype=np.int64)
+        digits.cumsum(out=sums[1:])
+        stops = np.flatnonzero(digits < base) + 1
+        own = np.searchsorted(begins, stops) - 1
+        cuts = sums[stops] + (origins - sums[begins])[own]
+        outside = (cuts <= origins[own]) | (cuts >= origins[own + 1] - 1)
+        if outside.any():
+            damaged.update(own[outside].tolist())
+            cuts = cuts[~outside]
+        starts, ends = np.concatenate((starts, cuts)), np.concatenate((ends, cuts))
+        # Stable sorting is fast where there are two sorted parts.
+        starts.sort(kind="stable")
+        ends.sort(kind="stable")
+        # No unit is empty, and none spans white space.
+        wrong = starts >= ends
+        wrong[1:] |= starts[1:] < ends[:-1]
+        if wrong.any():
+            damaged.update((np.searchsorted(origins, starts[wrong], side="right") - 1).tolist())
+    places = np.searchsorted(starts, origins)
+    shift = origins[:-1].repeat(places[1:] - places[:-1])
+    starts, ends = starts - shift, ends - shift
+    return [
+        None if i in damaged else Units(starts[low:high].copy(), ends[low:high].copy())
+        for i, (low, high) in enumerate(itertools.pairwise(places.tolist()))
+    ]
 
 
 def _digits(distances: IntArray, base: int) -> Bytes:
@@ -71,12 +105,12 @@ def _runs(text: str) -> tuple[IntArray, IntArray]:
     inside = np.zeros(len(text) + 2, dtype=bool)
     np.logical_not(_spaces(text), out=inside[1:-1])
     changes = np.flatnonzero(inside[1:] != inside[:-1])
-    return changes[::2].copy(), changes[1::2].copy()
+    return changes[::2], changes[1::2]
 
 
 def _spaces(text: str) -> BoolArray:
     if text.isascii():
-        return _ASCII_SPACES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)]
+        return _ASCII_SPACES.take(np.frombuffer(text.encode("ascii"), dtype=np.uint8))
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     spaces: BoolArray = _SPACES.take(codes, mode="clip")
     return spaces

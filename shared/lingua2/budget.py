@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from .blocks import KnownBlocks
 from .counting import TokenCounter
 from .filling import Filler
 from .prompt import Frame, Prompt
@@ -34,7 +33,6 @@ def fill_budget(
     clean: Callable[[IntArray], IntArray] = lambda kept: kept,
     allowed: Callable[[int, int, int], bool] = lambda *_: True,
     hosts: IntArray | None = None,
-    known: KnownBlocks | None = None,
 ) -> tuple[IntArray, int]:
     """Keep units in the given order as long as the whole prompt fits.
 
@@ -48,7 +46,6 @@ def fill_budget(
         allowed: Whether a unit may be put between two kept ones; called with the indices of the
             unit, of its left and of its right neighbour (-1 where there is none).
         hosts: Per unit of the set the one without which it is not put in to fill up, -1 for none.
-        known: Counts selections faster than ``count``, and alike.
 
     Returns:
         Ascending indices of the kept units, and the tokens of the prompt, at most ``budget``
@@ -58,10 +55,9 @@ def fill_budget(
     def measure(kept: IntArray) -> int:
         return count(prompt.render(kept))
 
-    search = measure if known is None else known.count
-    kept, used, position = _prefix(prompt, order, budget, search, clean)
+    kept, used, position = _prefix(prompt, order, budget, measure, clean)
     if used >= budget or position == len(order):
-        return kept, used if known is None else measure(kept)
+        return kept, used
     filler = Filler(prompt, kept, lru_cache(maxsize=1 << 16)(count), allowed, hosts)
     added, estimate = filler.fill(order[position:], budget, used)
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import tiktoken
+from tiktoken.model import MODEL_TO_ENCODING
 
 from .errors import TokenCounterError
 from .text import well_formed
@@ -22,6 +23,7 @@ from .vocabularies import BundledCounter, bundled_encoding, bundled_encodings
 __all__ = [
     "TokenCounter",
     "bundled_encodings",
+    "check_token_counter",
     "resolve_token_counter",
     "tiktoken_encoding",
     "well_formed",
@@ -65,19 +67,34 @@ def tiktoken_encoding(name: str) -> tiktoken.Encoding:
 
 
 def _encoding_name(name: str) -> str:
+    if name in bundled_encodings():
+        return name
     known = tiktoken.list_encoding_names()
-    if name in known or name in bundled_encodings():
+    if name in known:
         return name
     try:
         return tiktoken.encoding_name_for_model(name)
     except KeyError:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name, [*known, *MODEL_TO_ENCODING], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise TokenCounterError(
             f"token_counter={name!r} is no tiktoken encoding or model; {hint}Encodings: "
             f"{', '.join(sorted(known))}; models: 'gpt-4o', 'gpt-4', … For another reader "
             "pass its Hugging Face tokenizer or a callable that counts tokens"
         ) from None
+
+
+def check_token_counter(spec: Any) -> None:
+    """Find a wrong ``token_counter`` without reading a vocabulary.
+
+    Raises:
+        TokenCounterError: ``spec`` is nothing that `resolve_token_counter` takes.
+    """
+    if isinstance(spec, str):
+        _encoding_name(spec)
+    # Tokenizers that cannot be called have one of these methods.
+    elif not (callable(spec) or hasattr(spec, "encode_ordinary") or hasattr(spec, "encode_batch")):
+        raise _no_counter(spec)
 
 
 def resolve_token_counter(spec: Any) -> TokenCounter:
@@ -124,7 +141,11 @@ def _resolve(spec: Any) -> TokenCounter:
         return lambda text: len(spec.tokenize(well_formed(text)))
     if callable(spec):
         return _count_with(spec)
-    raise TokenCounterError(
+    raise _no_counter(spec)
+
+
+def _no_counter(spec: Any) -> TokenCounterError:
+    return TokenCounterError(
         f"token_counter={spec!r} is a {type(spec).__name__}; give a tiktoken encoding or model "
         "name, a Hugging Face tokenizer, or a callable that counts the tokens of a string"
     )

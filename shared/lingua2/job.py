@@ -11,17 +11,16 @@ from functools import cache
 import numpy as np
 
 from .backends import FloatArray
-from .blocks import KnownBlocks
 from .budget import fill_budget
 from .counting import TokenCounter
-from .encoder import ScoredText
 from .options import CompressionOptions
 from .prompt import Frame, Prompt, join_texts
 from .protect.guards import Guards, guards_of
 from .protect.markers import unmarked
-from .relevance import question_values
+from .relevance import NOTHING_STORED, StoredVectors, question_values
 from .rendering import Layout
 from .result import CompressionResult, DroppedForced
+from .scores import ScoredText
 from .selection import (
     context_filter,
     digit_units,
@@ -33,7 +32,6 @@ from .selection import (
     word_values,
 )
 from .text import BoolArray, IntArray
-from .vocabularies import BundledCounter
 
 __all__ = ["Job"]
 
@@ -49,17 +47,19 @@ class Job:
         query: str,
         options: CompressionOptions,
         count: TokenCounter,
+        vectors: StoredVectors = NOTHING_STORED,
     ) -> None:
-        self._marked = unmarked(sources, options.markers)
+        self._marked = unmarked(sources, options.markers, options.marker_errors)
         self.sources = sources = [own.text for own in self._marked]
         self.frames = frames
         self.keep_empty = keep_empty
         self.query = query
         self.options = options
         self.count = count
-        self._original = join_texts(sources, frames, options.document_separator, keep_empty)
-        self._tokens = count.encode(self._original) if isinstance(count, BundledCounter) else None
-        self.original_tokens = count(self._original) if self._tokens is None else len(self._tokens)
+        self._vectors = vectors
+        self.original_tokens = count(
+            join_texts(sources, frames, options.document_separator, keep_empty)
+        )
         self.budget = self._budget()
 
     def fits(self) -> bool:
@@ -99,7 +99,9 @@ class Job:
             forced |= digit_units(layout)
         marked = [own.spans for own in self._marked]
         guards = guards_of(layouts, layout, options.protect, marked)
-        relevance = question_values(layout, self.query, options.relevance, options.relevance_errors)
+        relevance = question_values(
+            layout, self.query, options.relevance, options.relevance_errors, self._vectors
+        )
         stay = self._context_filter(prompt, own, relevance)
         if stay.all() and self.budget is not None and self.original_tokens <= self.budget:
             return self.unchanged(scored)
@@ -148,11 +150,8 @@ class Job:
             values = spread(values, forced | guards.units, costs, document)
         order = ranking(values, *guards.steer(values, hosts, forced))
         order = order[wanted.candidates[order]]
-        known: KnownBlocks | None = None
-        if isinstance(self.count, BundledCounter) and self._tokens is not None:
-            known = KnownBlocks(prompt, self.count, self._original, self._tokens)
         if not options.drop_consecutive:
-            return fill_budget(prompt, order, budget, self.count, hosts=hosts, known=known)
+            return fill_budget(prompt, order, budget, self.count, hosts=hosts)
 
         def allowed(unit: int, left: int, right: int) -> bool:
             token = ids[unit]
@@ -166,7 +165,6 @@ class Job:
             clean=lambda kept: drop_consecutive(kept, ids, document),
             allowed=allowed,
             hosts=hosts,
-            known=known,
         )
 
     def _context_filter(

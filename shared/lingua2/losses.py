@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["losses_of"]
 
 _KINDS = ("numbers", "identifiers", "negations")
+_UNPROTECTED = "dropped_protected"
 _MOST, _LEAST = "most_probable_dropped", "least_probable_kept"
 
 
 def losses_of(result: CompressionResult) -> dict[str, Any]:
     """What `CompressionResult.losses` returns for ``result``."""
     words = result.words or [[] for _ in result.sources]
+    unprotected = Counter(item.text_index for item in result.dropped_protected)
     texts = [
-        _of_text(result, index) | _extremes(result.sources[index], own)
+        _of_text(result, index)
+        | {_UNPROTECTED: unprotected[index]}
+        | _extremes(result.sources[index], own)
         for index, own in enumerate(words)
     ]
     # Frames and separators are the reader's as well, so these are no sums.
@@ -35,7 +40,7 @@ def losses_of(result: CompressionResult) -> dict[str, Any]:
         "tokens_before": result.original_tokens,
         "tokens_after": result.compressed_tokens,
     }
-    for name in ("sentences", "sentences_dropped", *_KINDS):
+    for name in ("sentences", "sentences_dropped", *_KINDS, _UNPROTECTED):
         total[name] = sum(own[name] for own in texts)
     for kind in _KINDS:
         name = f"{kind}_dropped"

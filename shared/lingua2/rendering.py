@@ -105,7 +105,7 @@ class Layout:
 
     def signs(self) -> BoolArray:
         """Which units have no letter and no digit: punctuation, bullets, operators, emoji."""
-        return ~self.holds(ALNUM)
+        return self._signs
 
     def holds(self, kind: int) -> BoolArray:
         """Which units have a character of a kind, one of `characters`' bits."""
@@ -205,6 +205,10 @@ class Layout:
     def codes(self) -> NDArray[np.uint32]:
         """The code point of every character."""
         return code_points(self.text)
+
+    @cached_property
+    def _signs(self) -> BoolArray:
+        return ~self.holds(ALNUM)
 
     @cached_property
     def _kinds(self) -> NDArray[np.uint16]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .encoder import ScoredText
 from .prompt import Frame, join_texts
+from .scores import ScoredText
 from .text import IntArray
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class CompressionResult:
         ``tokens_before`` and ``tokens_after`` are the reader's; ``sentences`` and those of which
         nothing was kept, ``sentences_dropped``; how many ``numbers``, ``identifiers`` and
         ``negations`` there are, and the distinct ones that were dropped, in part or as a whole, as
-        in ``numbers_dropped``; the ``most_probable_dropped`` and the ``least_probable_kept`` word
+        in ``numbers_dropped``; how many protected units were, ``dropped_protected``, as the budget
+        could not hold them; the ``most_probable_dropped`` and the ``least_probable_kept`` word
         with its probability, None where the model was not needed. `json.dumps` takes it.
 
         A result that was pickled has None for the tokens of its texts, unless the counter was named

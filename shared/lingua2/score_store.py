@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .score_cache import open_score_cache, score_key
 from .score_memory import RecentScores
-from .scores import ScoredText, pack_scores, unpack_scores
+from .scores import ScoredText, pack_scores, unpack_all
 
 __all__ = ["ScoreStatistics", "ScoreStore"]
 
@@ -50,6 +52,8 @@ class ScoreStore:
         self._cache = open_score_cache(cache)
         self._recent = RecentScores(memory)
         self._statistics = ScoreStatistics()
+        # By process as well, since nobody goes on with them in a forked one.
+        self._running: dict[tuple[int, str], Future[ScoredText | None]] = {}
         self._told: set[str] = set()
         self._lock = threading.Lock()
 
@@ -90,6 +94,71 @@ class ScoreStore:
             self._unpack(found, cached, fingerprint, "from_cache")
         return found
 
+    def compute(
+        self,
+        texts: Iterable[str],
+        score: Callable[[list[str]], Sequence[ScoredText]],
+        fingerprint: str | None,
+        *,
+        recent: bool = True,
+    ) -> dict[str, ScoredText]:
+        """Scores from the model, which are kept; what another thread scores is waited for.
+
+        Args:
+            texts: Distinct texts that `find` has not found.
+            score: Gives the scores of texts; only of those of which nobody else does.
+            fingerprint: See `keep`.
+            recent: See `keep`.
+        """
+        missing, found = list(texts), dict[str, ScoredText]()
+        while missing:
+            own, others = self._claim(missing, found)
+            try:
+                if own:
+                    computed = score(list(own))
+                    self.keep(computed, fingerprint, recent=recent)
+                    for text, scored in zip(own, computed, strict=True):
+                        found[text] = scored
+                        own[text].set_result(scored)
+            finally:
+                self._release(own)
+            # Own ones come first, so that no two threads wait for each other.
+            shared = {text: future.result() for text, future in others.items()}
+            found.update((text, scored) for text, scored in shared.items() if scored is not None)
+            missing = [text for text, scored in shared.items() if scored is None]
+            self._count(from_memory=len(shared) - len(missing))
+        return found
+
+    def _claim(
+        self, texts: list[str], found: dict[str, ScoredText]
+    ) -> tuple[dict[str, Future[ScoredText | None]], dict[str, Future[ScoredText | None]]]:
+        """Which of ``texts`` are now the caller's to score, and which are somebody else's.
+
+        What has got into memory since the caller looked is added to ``found``.
+        """
+        process, before = os.getpid(), len(found)
+        own: dict[str, Future[ScoredText | None]] = {}
+        others: dict[str, Future[ScoredText | None]] = {}
+        with self._lock:
+            for text in texts:
+                if (running := self._running.get((process, text))) is not None:
+                    others[text] = running
+                elif (scored := self._recent.get(text)) is not None:
+                    found[text] = scored
+                else:
+                    own[text] = self._running[process, text] = Future()
+        self._count(from_memory=len(found) - before)
+        return own, others
+
+    def _release(self, own: dict[str, Future[ScoredText | None]]) -> None:
+        """Let others score what the caller could not."""
+        with self._lock:
+            for text in own:
+                del self._running[os.getpid(), text]
+        for future in own.values():
+            if not future.done():
+                future.set_result(None)
+
     def keep(
         self, computed: Iterable[ScoredText], fingerprint: str | None, *, recent: bool = True
     ) -> None:
@@ -124,10 +193,11 @@ class ScoreStore:
     ) -> None:
         """Add to ``found`` what ``packed`` has for texts that are not there yet."""
         before, ignored = len(found), 0
-        for text, data in packed:
-            if text in found or data is None:
+        missing = [pair for pair in packed if pair[0] not in found and pair[1] is not None]
+        scores = unpack_all(missing, fingerprint)
+        for (text, _), scored in zip(missing, scores, strict=True):
+            if text in found:
                 continue
-            scored = unpack_scores(data, text, fingerprint)
             if scored is None:
                 ignored += 1
             else:

@@ -39,8 +39,9 @@ def ranking(values: FloatArray, forced: BoolArray, protected: BoolArray | None =
         forced: Which units must stay, shape ``(n,)``.
         protected: Which units come next, shape ``(n,)``.
     """
+    # A stable sort, so that the position decides last.
     last = ~forced if protected is None else np.where(forced, 0, 2 - protected)
-    return np.lexsort((np.arange(len(values)), -values, last))
+    return np.lexsort((-values, last))
 
 
 def force_ids(layout: Layout, tokens: Sequence[str]) -> IntArray:

@@ -72,10 +72,11 @@ def on_cuda(device_map: str) -> bool | None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda"):
         return bool(torch.cuda.is_available())
-    if not installed("torch") or "+cpu" in installed_versions().get("torch", ""):
-        return False
     drivers = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
     if sys.platform == "darwin" or (sys.platform == "linux" and not any(map(Path.exists, drivers))):
+        return False
+    # Looking up what is installed takes longer than looking for a driver.
+    if not installed("torch") or "+cpu" in installed_versions().get("torch", ""):
         return False
     return None
 

@@ -21,6 +21,7 @@ Bounds = tuple[int, int]
 _BLOCKS = ("code", "json", "tables")
 # More than any unit is worth.
 _AHEAD = 1000.0
+_INFINITY = np.float32(np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,15 @@ class Guards:
             with the negations of its words.
         """
         first, second = forced.copy(), self.units.copy()
-        for number in np.unique(self.blocks[self.blocks >= 0]):
+        for number in sorted(set(self.blocks[self.blocks >= 0].tolist())):
             whole = self.blocks == number
             values[whole] = values[whole].max() + _AHEAD
-        for word, negation in zip(self.words.tolist(), self.negations.tolist(), strict=True):
-            values[negation] = max(values[negation], np.nextafter(values[word], np.float32(np.inf)))
+        words, negations, chain = self._in_turn()
+        np.maximum.at(values, negations, np.nextafter(values[words], _INFINITY))
+        first[negations[first[words]]] = True
+        second[negations[second[words]]] = True
+        for word, negation in chain:
+            values[negation] = max(values[negation], np.nextafter(values[word], _INFINITY))
             first[negation] |= first[word]
             second[negation] |= second[word]
         hosts[self.words] = self.negations
@@ -70,9 +75,23 @@ class Guards:
     def completed(self, kept: BoolArray) -> BoolArray:
         """``kept`` and the negations of the words in it; shape ``(n,)``."""
         whole = kept.copy()
-        for word, negation in zip(self.words.tolist(), self.negations.tolist(), strict=True):
+        words, negations, chain = self._in_turn()
+        whole[negations[whole[words]]] = True
+        for word, negation in chain:
             whole[negation] |= whole[word]
         return whole
+
+    def _in_turn(self) -> tuple[IntArray, IntArray, list[tuple[int, int]]]:
+        """Words with their negations that go all at once, and few that must follow one by one.
+
+        The latter are negations that another one governs, after what may change them.
+        """
+        governing = np.zeros(len(self.units), dtype=bool)
+        governing[self.negations] = True
+        chained = governing[self.words]
+        words, negations = self.words[chained].tolist(), self.negations[chained].tolist()
+        chain = list(zip(words, negations, strict=True))
+        return self.words[~chained], self.negations[~chained], chain
 
 
 def guards_of(

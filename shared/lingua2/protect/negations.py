@@ -93,14 +93,14 @@ def governed(layout: Layout) -> tuple[IntArray, IntArray]:
     signs = layout.signs()
     begins = layout.begins_line().copy()
     begins[layout.offsets[:-1][layout.offsets[:-1] < len(layout)]] = True
-    clause = (signs.astype(np.int64) + begins).cumsum()
-    line = begins.cumsum()
+    # Views give plain integers one by one, where NumPy gives slow scalars.
+    clause, line = (signs.astype(np.int64) + begins).cumsum().data, begins.cumsum().data
     head: dict[int, int] = {}
     for i in found.tolist():
         # A sign has the number of the clause that it begins.
         start = _behind_aside(layout, i, line)
         clause_of = i if start == i + 1 else start - 1
-        reach = _reach(layout, start, clause, int(clause[clause_of]))
+        reach = _reach(layout, start, clause, clause[clause_of])
         head.update(dict.fromkeys(reach, i))
         before = i - 1
         if reach or before < 0 or clause[before] != clause[i] or signs[before] or negating[before]:
@@ -114,7 +114,7 @@ def governed(layout: Layout) -> tuple[IntArray, IntArray]:
     return np.array(words, dtype=np.int64), np.array([head[w] for w in words], dtype=np.int64)
 
 
-def _reach(layout: Layout, start: int, clause: IntArray, number: int) -> list[int]:
+def _reach(layout: Layout, start: int, clause: memoryview, number: int) -> list[int]:
     """Units from ``start`` to the third telling one of the clause with this ``number``."""
     reach: list[int] = []
     telling = 0
@@ -126,7 +126,7 @@ def _reach(layout: Layout, start: int, clause: IntArray, number: int) -> list[in
     return reach
 
 
-def _behind_aside(layout: Layout, negation: int, line: IntArray) -> int:
+def _behind_aside(layout: Layout, negation: int, line: memoryview) -> int:
     """The unit behind ``negation``, or behind the aside that begins there."""
     opening = negation + 1
     if opening >= len(layout):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 
+from lingua2._warnings import warn
 from lingua2.backends import FloatArray
 from lingua2.errors import OptionError, RelevanceError, RelevanceWarning
 from lingua2.rendering import Layout
@@ -121,4 +121,4 @@ def tell(what: str, instead: str, errors: ErrorMode) -> None:
     """Say that something cannot be used, as an error or as a warning."""
     if errors == "raise":
         raise RelevanceError(f"{what}; relevance_errors='warn' would go on: {instead}")
-    warnings.warn(f"{what}; {instead}", RelevanceWarning, stacklevel=3)
+    warn(f"{what}; {instead}", RelevanceWarning)

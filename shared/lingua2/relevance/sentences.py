@@ -41,15 +41,15 @@ class Sentences:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def in_context(self) -> list[str]:
-        """Every sentence behind the title of its text, which is the first sentence itself."""
+    def by_text(self) -> list[list[str]]:
+        """Of every text, its sentences, each behind the title, which is the first one itself."""
         rows = zip(self.starts.tolist(), self.ends.tolist(), self.document.tolist(), strict=True)
-        shown = []
+        shown: list[list[str]] = [[] for _ in self.titles]
         for start, end, number in rows:
             title, sentence = self.titles[number], self.text[start:end]
             if title is not None and start >= title[1]:
                 sentence = f"{self.text[title[0] : title[1]]}\n{sentence}"
-            shown.append(sentence)
+            shown[number].append(sentence)
         return shown
 
 

@@ -15,6 +15,7 @@ from .bm25 import bm25
 from .documents import ErrorMode, shares, tell
 from .embeddings import cosines, embedder_of
 from .sentences import Sentences, find_sentences
+from .stored import NOTHING_STORED, StoredVectors
 
 __all__ = ["by_sentence", "question_values"]
 
@@ -43,7 +44,11 @@ def by_sentence(layouts: Sequence[Layout], query: str) -> FloatArray:
 
 
 def question_values(
-    layout: Layout, query: str, relevance: Any, errors: ErrorMode = "warn"
+    layout: Layout,
+    query: str,
+    relevance: Any,
+    errors: ErrorMode = "warn",
+    stored: StoredVectors = NOTHING_STORED,
 ) -> FloatArray:
     """What the question adds to the value of every unit; shape ``(units,)``.
 
@@ -57,6 +62,7 @@ def question_values(
         query: The question; may be empty.
         relevance: The option of this name, checked.
         errors: What to do where embeddings cannot be used.
+        stored: Vectors of sentences that need not be embedded.
 
     Raises:
         RelevanceError: Embeddings cannot be used, and ``errors`` is ``"raise"``.
@@ -71,10 +77,10 @@ def question_values(
         return values
     sentences = find_sentences(layout)
     worth = _WORDS_WEIGHT * _scaled_bm25(sentences, query)
-    embedder = None if isinstance(relevance, (str, tuple)) else embedder_of(relevance)
+    embedder = None if isinstance(relevance, (str, tuple)) else embedder_of(relevance, stored.name)
     if embedder is not None:
         try:
-            worth += _EMBEDDINGS_WEIGHT * cosines(sentences, query, embedder)
+            worth += _EMBEDDINGS_WEIGHT * cosines(sentences, query, embedder, stored)
         except RelevanceError as error:
             if errors == "raise":
                 raise
