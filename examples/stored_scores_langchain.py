@@ -1,5 +1,7 @@
 """Score documents when they are indexed, and compress without a model when they are found.
 
+The vectors of their sentences are stored as well, so that only the question has to be embedded.
+
 Needs: pip install "lingua2[langchain]" langchain-text-splitters
 """
 
@@ -49,21 +51,23 @@ def index(path: str) -> None:
     splitter = RecursiveCharacterTextSplitter(chunk_size=320, chunk_overlap=0)
     chunks = splitter.split_documents([Document(page_content=MANUAL)])
     # Behind the splitter, so that every chunk has its own scores.
-    scored = Lingua2Scorer().transform_documents(chunks)
+    scored = Lingua2Scorer(embeddings=HashEmbeddings()).transform_documents(chunks)
     InMemoryVectorStore.from_documents(scored, HashEmbeddings()).dump(path)
-    print(f"indexed {len(scored)} chunks with their scores, for example:")
-    print(f"  lingua2_scores = {scored[0].metadata['lingua2_scores'][:60]}...")
+    print(f"indexed {len(scored)} chunks with scores and sentence vectors, for example:")
+    for key in ("lingua2_scores", "lingua2_embeddings"):
+        print(f"  {key} = {scored[0].metadata[key][:60]}...")
 
 
 def ask(path: str) -> None:
     store = InMemoryVectorStore.load(path, HashEmbeddings())
     found = store.as_retriever(search_kwargs={"k": 3}).invoke(QUESTION)
     start = time.perf_counter()
-    compressor = Lingua2Compressor(target_token=BUDGET)
+    compressor = Lingua2Compressor(target_token=BUDGET, relevance=HashEmbeddings())
     compressed = compressor.compress_documents(found, QUESTION)
     seconds = time.perf_counter() - start
     print(f"\n{QUESTION}\n" + "\n\n".join(document.page_content for document in compressed))
     print(f"\n{compressor.compressor.score_statistics}")
+    print(compressor.compressor.embedding_statistics)
     print(f"first call: {1000 * seconds:.0f} ms; PyTorch was imported: {'torch' in sys.modules}")
 
 

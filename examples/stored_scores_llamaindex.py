@@ -1,5 +1,7 @@
 """Score nodes when they are ingested, and compress without a model when they are found.
 
+The vectors of their sentences are stored as well, so that only the question has to be embedded.
+
 Needs: pip install "lingua2[llamaindex]"
 """
 
@@ -51,15 +53,16 @@ def ingest(directory: str) -> None:
     pipeline = IngestionPipeline(
         transformations=[
             SentenceSplitter(chunk_size=128, chunk_overlap=0),
-            Lingua2Scorer(),
+            Lingua2Scorer(embeddings=HashEmbedding()),
             HashEmbedding(),
         ]
     )
     nodes = pipeline.run(documents=[Document(text=text) for text in RULES])
     index = VectorStoreIndex(nodes, embed_model=HashEmbedding())
     index.storage_context.persist(directory)
-    print(f"ingested {len(nodes)} nodes with their scores, for example:")
-    print(f"  lingua2_scores = {nodes[0].metadata['lingua2_scores'][:60]}...")
+    print(f"ingested {len(nodes)} nodes with scores and sentence vectors, for example:")
+    for key in ("lingua2_scores", "lingua2_embeddings"):
+        print(f"  {key} = {nodes[0].metadata[key][:60]}...")
 
 
 def ask(directory: str) -> None:
@@ -68,11 +71,12 @@ def ask(directory: str) -> None:
     found = index.as_retriever(similarity_top_k=3).retrieve(QUESTION)
     start = time.perf_counter()
     # With an LLM: index.as_query_engine(node_postprocessors=[Lingua2Postprocessor(...)])
-    postprocessor = Lingua2Postprocessor(target_token=BUDGET)
+    postprocessor = Lingua2Postprocessor(target_token=BUDGET, relevance=HashEmbedding())
     compressed = postprocessor.postprocess_nodes(found, query_str=QUESTION)
     seconds = time.perf_counter() - start
     print(f"\n{QUESTION}\n" + "\n\n".join(item.node.get_content() for item in compressed))
     print(f"\n{postprocessor.compressor.score_statistics}")
+    print(postprocessor.compressor.embedding_statistics)
     print(f"first call: {1000 * seconds:.0f} ms; PyTorch was imported: {'torch' in sys.modules}")
 
 

@@ -14,18 +14,23 @@ from lingua2 import InputError, OptionError
 from lingua2.budget import Frame
 
 __all__ = [
+    "EMBEDDINGS_KEY",
     "SCORES_KEY",
+    "bare",
     "checked",
     "copied",
     "frames",
-    "scores",
     "slots",
     "statistics",
-    "unscored",
+    "stored",
 ]
 
 SCORES_KEY = "lingua2_scores"
 """The metadata key under which a document's scores are stored."""
+EMBEDDINGS_KEY = "lingua2_embeddings"
+"""The metadata key under which the vectors of its sentences are stored."""
+
+_STORED_KEYS = (SCORES_KEY, EMBEDDINGS_KEY)
 
 _DOCUMENT_KEYS = ("documents", "context")
 _QUERY_KEYS = ("query", "question", "input")
@@ -43,15 +48,16 @@ def copied(metadata: dict[str, Any]) -> dict[str, Any]:
         return dict(metadata)
 
 
-def scores(documents: Iterable[Document]) -> list[Any]:
-    """What each document has for scores; the core finds out whether they are its own."""
-    return [document.metadata.get(SCORES_KEY) for document in documents]
+def stored(documents: Iterable[Document], key: str) -> list[Any]:
+    """What each document has under ``key``; the core finds out whether it is its own."""
+    return [document.metadata.get(key) for document in documents]
 
 
-def unscored(document: Document) -> Document:
-    if SCORES_KEY not in document.metadata:
+def bare(document: Document) -> Document:
+    """``document`` without what is stored for the core."""
+    if document.metadata.keys().isdisjoint(_STORED_KEYS):
         return document
-    metadata = {key: value for key, value in document.metadata.items() if key != SCORES_KEY}
+    metadata = {key: value for key, value in document.metadata.items() if key not in _STORED_KEYS}
     return document.model_copy(update={"metadata": metadata})
 
 

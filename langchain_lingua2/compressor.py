@@ -16,7 +16,17 @@ from lingua2.options import resolve_options
 from lingua2.ordering import arrange
 from lingua2.relevance import document_scores
 
-from ._documents import checked, copied, frames, scores, slots, statistics, unscored
+from ._documents import (
+    EMBEDDINGS_KEY,
+    SCORES_KEY,
+    bare,
+    checked,
+    copied,
+    frames,
+    slots,
+    statistics,
+    stored,
+)
 from ._model import WithModel
 
 __all__ = ["Lingua2Compressor"]
@@ -33,8 +43,9 @@ class Lingua2Compressor(
     What comes in is never changed.
 
     Scores that a `Lingua2Scorer` stored with the documents are used where they are those of the
-    text and the checkpoint at hand. What comes back does not have them, since they describe the
-    whole text, and would only cost whoever shows or stores metadata.
+    text and the checkpoint at hand; so are the vectors of its sentences where ``relevance`` is the
+    embeddings that made them. What comes back has neither, since they describe the whole text, and
+    would only cost whoever shows or stores metadata.
 
     The weights are loaded at the first call that needs them. One object may be used from many
     threads, and ``model_copy(update={"target_token": 200})`` gives one with another option that
@@ -77,7 +88,12 @@ class Lingua2Compressor(
     budget."""
 
     @model_validator(mode="after")
-    def _check_reorder(self) -> Self:
+    def _check_relevance(self) -> Self:
+        if isinstance(self.relevance, tuple):
+            raise ValueError(
+                "relevance holds one number per text, but every retrieval has other documents; "
+                "relevance='scores' takes those in their metadata"
+            )
         if self.reorder is not None and self.relevance is None:
             raise ValueError(
                 "reorder='relevance' needs a relevance, such as relevance='bm25'; it is None"
@@ -208,13 +224,21 @@ class _Call:
             relevance = document_scores(values, f"metadata[{adapter.score_key!r}]", errors)
         if adapter.reorder is not None:
             texts = [document.page_content for document in given]
-            order, relevance = arrange(texts, query, relevance=relevance, errors=errors)
+            order, relevance = arrange(
+                texts,
+                query,
+                relevance=relevance,
+                errors=errors,
+                embeddings=stored(given, EMBEDDINGS_KEY),
+                embeddings_name=options.embeddings_name,
+            )
             given = [given[i] for i in order]
-        self._documents = [unscored(document) for document in given]
+        self._documents = [bare(document) for document in given]
         self.arguments: dict[str, Any] = {
             "texts": [document.page_content for document in self._documents],
             "query": query,
-            "scores": scores(given),
+            "scores": stored(given, SCORES_KEY),
+            "embeddings": stored(given, EMBEDDINGS_KEY),
             "frames": frames(self._documents, adapter.document_prompt),
             # Where there was nothing to keep, nothing was lost: such a document stays as it is.
             "keep_empty": [not (adapter.drop_empty and d.page_content) for d in self._documents],

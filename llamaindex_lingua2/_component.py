@@ -82,8 +82,8 @@ class ModelComponent(TransformComponent, ModelOptions):
         named = value if hasattr(value, "__qualname__") else type(value)
         module, name = named.__module__, named.__qualname__
         # Ingestion caches take this for the setting, so two objects must not look alike; but
-        # where scores are kept does not change them.
-        same = info.field_name == "score_cache"
+        # where scores are kept does not change them, and what embeds has a name of its own there.
+        same = info.field_name in ("score_cache", "embeddings")
         same = same or getattr(sys.modules.get(module), name, None) is value
         suffix = "" if same else f" {self._identity}-{id(value):x}"
         return {_LEFT_OUT: f"{module}.{name}{suffix}"}

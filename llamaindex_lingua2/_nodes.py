@@ -20,29 +20,33 @@ from llama_index.core.schema import (
 from lingua2 import InputError, OptionError
 
 __all__ = [
+    "EMBEDDINGS_KEY",
     "SCORES_KEY",
     "Span",
     "add_hidden",
+    "bare",
     "checked",
     "contexts",
     "copied",
     "frame",
     "question",
     "rescored",
-    "scores",
     "set_text",
     "shows_media",
+    "stored",
     "stripped",
     "text_of",
     "trimmed",
-    "unscored",
 ]
 
 SCORES_KEY = "lingua2_scores"
 """The metadata key under which a node's scores are stored."""
+EMBEDDINGS_KEY = "lingua2_embeddings"
+"""The metadata key under which the vectors of its sentences are stored."""
 
 Span = tuple[int, int]
 
+_STORED_KEYS = (SCORES_KEY, EMBEDDINGS_KEY)
 _HIDDEN = ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
 # Stands in for a node's text where only what is put around it matters.
 _PROBE = "\x00lingua2\x00"
@@ -90,19 +94,20 @@ def stripped(node: BaseNode) -> str:
     return text_of(node).strip()
 
 
-def scores(nodes: Iterable[BaseNode]) -> list[Any]:
-    """What each node has for scores; the core finds out whether they are its own."""
-    return [node.metadata.get(SCORES_KEY) for node in nodes]
+def stored(nodes: Iterable[BaseNode], key: str) -> list[Any]:
+    """What each node has under ``key``; the core finds out whether it is its own."""
+    return [node.metadata.get(key) for node in nodes]
 
 
-def unscored(node: BaseNode) -> BaseNode:
-    if SCORES_KEY not in node.metadata:
+def bare(node: BaseNode) -> BaseNode:
+    """``node`` without what is stored for the core."""
+    if node.metadata.keys().isdisjoint(_STORED_KEYS):
         return node
     update: dict[str, Any] = {
-        "metadata": {key: value for key, value in node.metadata.items() if key != SCORES_KEY}
+        "metadata": {key: value for key, value in node.metadata.items() if key not in _STORED_KEYS}
     }
     for name in _HIDDEN:
-        update[name] = [key for key in getattr(node, name) if key != SCORES_KEY]
+        update[name] = [key for key in getattr(node, name) if key not in _STORED_KEYS]
     return node.model_copy(update=update)
 
 

@@ -20,27 +20,29 @@ from llama_index.core.utils import get_tokenizer
 from pydantic import model_validator
 
 from lingua2 import CompressionOptions, CompressionResult
-from lingua2.counting import resolve_token_counter
+from lingua2.counting import check_token_counter, resolve_token_counter
 from lingua2.ordering import arrange
 from lingua2.relevance import document_scores
 
 from ._component import ModelComponent
 from ._nodes import (
+    EMBEDDINGS_KEY,
+    SCORES_KEY,
     Span,
     add_hidden,
+    bare,
     checked,
     contexts,
     copied,
     frame,
     question,
     rescored,
-    scores,
     set_text,
     shows_media,
+    stored,
     stripped,
     text_of,
     trimmed,
-    unscored,
 )
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
@@ -73,8 +75,9 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
     as they are. Nodes without text come back as they went in. The given nodes are never changed.
 
     Scores that a `Lingua2Scorer` stored with the nodes are used where they are those of the text
-    and the checkpoint at hand. What comes back does not have them, since they describe the whole
-    text, and would only cost whoever shows or stores metadata.
+    and the checkpoint at hand; so are the vectors of its sentences where ``relevance`` is the
+    embeddings that made them. What comes back has neither, since they describe the whole text, and
+    would only cost whoever shows or stores metadata.
 
     To tracing and callbacks a call is a re-ranking, LlamaIndex's name for nodes in, nodes out.
 
@@ -128,11 +131,22 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
     )
 
     @model_validator(mode="after")
-    def _check_reorder(self) -> Self:
+    def _check_relevance(self) -> Self:
+        if isinstance(self.relevance, tuple):
+            raise ValueError(
+                "relevance holds one number per text, but every retrieval has other nodes; "
+                "relevance='scores' takes the nodes' own"
+            )
         if self.reorder is not None and self.relevance is None:
             raise ValueError(
                 "reorder='relevance' needs a relevance, such as relevance='scores'; it is None"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_counter(self) -> Self:
+        if self.token_counter is not None:
+            check_token_counter(self.token_counter)
         return self
 
     @classmethod
@@ -193,7 +207,14 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
             relevance = document_scores([item.score for item in items], "their score", errors)
         if self.reorder is not None:
             texts = [stripped(item.node) for item in items]
-            order, relevance = arrange(texts, query, relevance=relevance, errors=errors)
+            order, relevance = arrange(
+                texts,
+                query,
+                relevance=relevance,
+                errors=errors,
+                embeddings=stored([item.node for item in items], EMBEDDINGS_KEY),
+                embeddings_name=self.embeddings_name,
+            )
             items = [items[i] for i in order]
         return rescored(items, self._compressed([item.node for item in items], query, relevance))
 
@@ -219,9 +240,10 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         self, nodes: Sequence[BaseNode], query: str | None, relevance: Any
     ) -> list[BaseNode | None]:
         """Copies of ``nodes`` with their new texts; None where nothing is left to return."""
-        packed, nodes = scores(nodes), [unscored(node) for node in nodes]
+        packed, vectors = stored(nodes, SCORES_KEY), stored(nodes, EMBEDDINGS_KEY)
+        nodes = [bare(node) for node in nodes]
         arguments = self._arguments(nodes, query) | {"relevance": relevance}
-        compress = partial(self.compressor.compress, scores=packed, **arguments)
+        compress = partial(self.compressor.compress, scores=packed, embeddings=vectors, **arguments)
         result = compress()
         limit = result.budget
         # With a rate the core decides what is too small to be compressed.

@@ -1,4 +1,4 @@
-"""Scores stored with LangChain documents: computed once, found again, never trusted blindly."""
+"""What is stored with LangChain documents: computed once, found again, never trusted blindly."""
 
 from __future__ import annotations
 
@@ -23,10 +23,19 @@ from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_lingua2 import Lingua2Compressor, Lingua2Scorer
-from lingua2 import Compressor, InputError, ModelLoadError, OptionError
+from lingua2 import (
+    Compressor,
+    InputError,
+    ModelLoadError,
+    OptionError,
+    pack_embeddings,
+    packed_text,
+)
 from samples import CHINESE, CODE, LOG, MARKDOWN, PROSE
 
 KEY = "lingua2_scores"
+VECTORS = "lingua2_embeddings"
+QUESTION = "Which dock?"
 TEXTS = [PROSE, MARKDOWN, CODE, LOG, CHINESE, f"  {PROSE}\n\n", ""]
 # A blank text needs no model.
 SCORED = len(TEXTS) - 1
@@ -339,13 +348,24 @@ def test_what_is_no_cache_is_refused() -> None:
 
 
 class HashEmbeddings(Embeddings):
-    """The same few numbers for the same text."""
+    """The same few numbers for the same text; notes what it was asked for."""
+
+    model_name = "hash"
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
 
     def embed_query(self, text: str) -> list[float]:
-        return [byte / 255 - 0.5 for byte in hashlib.sha256(text.encode()).digest()[:16]]
+        self.asked.append(text)
+        return self.vector(text)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [self.embed_query(text) for text in texts]
+        self.asked.append(texts)
+        return [self.vector(text) for text in texts]
+
+    @staticmethod
+    def vector(text: str) -> list[float]:
+        return [byte / 255 - 0.5 for byte in hashlib.sha256(text.encode()).digest()[:16]]
 
 
 @contextmanager
@@ -413,13 +433,15 @@ NEEDS = {
 def compressed(name: str, path: str, model: str) -> dict[str, Any]:
     """Retrieves everything from a reopened store and compresses it."""
     with STORES[name](Path(path), None) as store:
-        found = store.as_retriever(search_kwargs={"k": 9}).invoke("Which dock?")
-    compressor = Lingua2Compressor(model_name=model, target_token=BUDGET)
-    returned = compressor.compress_documents(found, "Which dock?")
+        found = store.as_retriever(search_kwargs={"k": 9}).invoke(QUESTION)
+    embeddings = HashEmbeddings()
+    compressor = Lingua2Compressor(model_name=model, target_token=BUDGET, relevance=embeddings)
+    returned = compressor.compress_documents(found, QUESTION)
     return {
         "numbers": [doc.metadata["number"] for doc in found],
         "texts": texts_of(returned),
         "keys": sorted({key for doc in returned for key in doc.metadata}),
+        "asked": embeddings.asked,
         "computed": compressor.compressor.score_statistics.computed,
         "from_documents": compressor.compressor.score_statistics.from_documents,
     }
@@ -445,14 +467,15 @@ print(json.dumps(compressed(*sys.argv[1:])))
         pytest.param("chroma", marks=pytest.mark.slow),
     ],
 )
-def test_scores_survive_a_vector_store(name: str, tiny_bert: Path, tmp_path: Path) -> None:
+def test_what_is_stored_survives_a_vector_store(name: str, tiny_bert: Path, tmp_path: Path) -> None:
     for module in NEEDS[name]:
         pytest.importorskip(module)
     path = tmp_path / name
     path.mkdir()
     # Vector stores refuse or lose blank documents.
     docs = [doc for doc in documents() if doc.page_content]
-    with STORES[name](path, Lingua2Scorer(model_name=tiny_bert).transform_documents(docs)):
+    scorer = Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbeddings())
+    with STORES[name](path, scorer.transform_documents(docs)):
         pass
     done = subprocess.run(
         [sys.executable, "-c", QUERY_ONLY, name, str(path), str(tiny_bert)],
@@ -464,10 +487,11 @@ def test_scores_survive_a_vector_store(name: str, tiny_bert: Path, tmp_path: Pat
     found = json.loads(done.stdout.splitlines()[-1])
     assert sorted(found["numbers"]) == [doc.metadata["number"] for doc in docs]
     assert (found["from_documents"], found["computed"]) == (len(docs), 0)
-    assert KEY not in found["keys"]
-    fresh = Lingua2Compressor(model_name=tiny_bert, target_token=BUDGET)
+    assert found["asked"] == [QUESTION]
+    assert not {KEY, VECTORS} & {*found["keys"]}
+    fresh = Lingua2Compressor(model_name=tiny_bert, target_token=BUDGET, relevance=HashEmbeddings())
     plain = [documents()[number] for number in found["numbers"]]
-    assert found["texts"] == texts_of(fresh.compress_documents(plain, "Which dock?"))
+    assert found["texts"] == texts_of(fresh.compress_documents(plain, QUESTION))
 
 
 def test_scores_pass_through_an_indexing_pipeline(tiny_bert: Path) -> None:
@@ -486,10 +510,95 @@ def test_scores_pass_through_an_indexing_pipeline(tiny_bert: Path) -> None:
     assert again == chunks
 
 
+# Sentence embeddings
+
+
+def embedded_documents(model: Path, embeddings: Any = None, **options: Any) -> list[Document]:
+    scorer = Lingua2Scorer(model_name=model, embeddings=embeddings or HashEmbeddings(), **options)
+    return scorer.transform_documents(documents())
+
+
+def steered(model: Path, embeddings: Any, **options: Any) -> Lingua2Compressor:
+    return Lingua2Compressor(model_name=model, target_token=BUDGET, relevance=embeddings, **options)
+
+
+def test_vectors_stand_beside_the_scores_as_the_core_packs_them(
+    scored: Stored, tiny_bert: Path
+) -> None:
+    docs = documents()
+    found = Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbeddings()).transform_documents(
+        docs
+    )
+    assert docs == documents()
+    packed = [doc.metadata.pop(VECTORS) for doc in found]
+    assert packed == [packed_text(data) for data in pack_embeddings(TEXTS, HashEmbeddings())]
+    assert found == scored()
+
+
+def test_vectors_that_are_there_are_not_computed_again(tiny_bert: Path) -> None:
+    docs, embeddings = embedded_documents(tiny_bert), HashEmbeddings()
+    scorer = Lingua2Scorer(model_name=tiny_bert, embeddings=embeddings)
+    assert scorer.transform_documents(docs) == docs
+    assert embeddings.asked == []
+    changed = copy.deepcopy(docs)
+    changed[0].metadata[VECTORS] = docs[1].metadata[VECTORS]
+    assert scorer.transform_documents(changed) == docs
+    assert len(embeddings.asked) == 1
+
+
+@pytest.mark.parametrize("reorder", [None, "relevance"])
+async def test_only_the_question_is_embedded_where_vectors_are_stored(
+    tiny_bert: Path, reorder: Any
+) -> None:
+    docs, fresh, embeddings = embedded_documents(tiny_bert), HashEmbeddings(), HashEmbeddings()
+    expected = steered(tiny_bert, fresh, reorder=reorder).compress_documents(documents(), QUESTION)
+    reader = steered(tiny_bert, embeddings, reorder=reorder)
+    assert reader.compress_documents(docs, QUESTION) == expected
+    assert embeddings.asked == [QUESTION]
+    assert docs == embedded_documents(tiny_bert)
+    assert await reader.acompress_documents(docs, QUESTION) == expected
+    assert embeddings.asked == [QUESTION] * 2
+    assert len(fresh.asked) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda _: None, lambda v: v[:-4], lambda _: 7, lambda v: [v]])
+def test_damaged_vectors_cost_one_call_and_change_nothing(
+    damage: Callable[[str], Any], tiny_bert: Path
+) -> None:
+    docs, embeddings = embedded_documents(tiny_bert), HashEmbeddings()
+    expected = steered(tiny_bert, HashEmbeddings()).compress_documents(documents(), QUESTION)
+    for doc in docs[1:3]:
+        doc.metadata[VECTORS] = damage(doc.metadata[VECTORS])
+    reader = steered(tiny_bert, embeddings)
+    assert reader.compress_documents(docs, QUESTION) == expected
+    question, missing = embeddings.asked
+    assert question == QUESTION
+    assert missing[0] == "# Release 2.4.1"
+    statistics = reader.compressor.embedding_statistics
+    assert (statistics.computed, statistics.from_documents) == (2, SCORED - 2)
+    assert statistics.ignored == (0 if damage("") is None else 2)
+
+
+def test_a_function_needs_a_name_by_which_its_vectors_are_found(tiny_bert: Path) -> None:
+    def embed(texts: list[str]) -> Any:
+        return [HashEmbeddings.vector(text) for text in texts]
+
+    with pytest.raises(ValueError, match="no name of its own"):
+        Lingua2Scorer(model_name=tiny_bert, embeddings=embed)
+    with pytest.raises(ValueError, match="embed_query and embed_documents"):
+        Lingua2Scorer(model_name=tiny_bert, embeddings="hash")
+    docs = embedded_documents(tiny_bert, embed, embeddings_name="mine")
+    for name, found in (("mine", SCORED), (None, 0), ("yours", 0)):
+        reader = steered(tiny_bert, embed, embeddings_name=name)
+        reader.compress_documents(docs, QUESTION)
+        assert reader.compressor.embedding_statistics.from_documents == found
+
+
 @pytest.mark.slow
 def test_the_example_needs_no_pytorch_for_a_question(root: Path) -> None:
     script = root / "examples" / "stored_scores_langchain.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert "computed=0, from_memory=0, from_cache=0, from_documents=3" in done.stdout
     assert "PyTorch was imported: False" in done.stdout
+    assert "EmbeddingStatistics(computed=0, from_documents=3, ignored=0)" in done.stdout
     assert "14 hours" in done.stdout

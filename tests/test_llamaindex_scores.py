@@ -1,4 +1,4 @@
-"""Scores stored with LlamaIndex nodes: computed once, hidden, found again, not trusted blindly."""
+"""What is stored with LlamaIndex nodes: computed once, hidden, found again, not just trusted."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ from llama_index.core.schema import (
     TextNode,
 )
 from llama_index.core.storage.kvstore import SimpleKVStore
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from lingua2 import Compressor, InputError, ModelLoadError
+from lingua2 import Compressor, InputError, ModelLoadError, pack_embeddings, packed_text
 from llamaindex_lingua2 import Lingua2Postprocessor, Lingua2Scorer
 from samples import CHINESE, CODE, LOG, MARKDOWN, PROSE
 
 KEY = "lingua2_scores"
+VECTORS = "lingua2_embeddings"
+QUESTION = "Which dock?"
 TEXTS = [PROSE, MARKDOWN, CODE, LOG, CHINESE, f"  {PROSE}\n\n"]
 BUDGET = 90
 
@@ -392,9 +394,13 @@ def test_without_memory_every_call_scores_anew(tiny_bert: Path) -> None:
 
 
 class HashEmbedding(BaseEmbedding):
-    """The same few numbers for the same text."""
+    """The same few numbers for the same text; notes what it was asked for."""
+
+    model_name: str = "hash"
+    asked: list[str] = Field(default_factory=list)
 
     def _get_text_embedding(self, text: str) -> list[float]:
+        self.asked.append(text)
         return [byte / 255 - 0.5 for byte in hashlib.sha256(text.encode()).digest()[:16]]
 
     def _get_query_embedding(self, query: str) -> list[float]:
@@ -454,16 +460,22 @@ NEEDS = {
 def compressed(name: str, path: str, model: str) -> dict[str, Any]:
     """Retrieves everything from a reopened store and compresses it."""
     with STORES[name](path, None) as index:
-        given = index.as_retriever(similarity_top_k=9).retrieve("Which dock?")
-    compressor = Lingua2Postprocessor(model_name=model, target_token=BUDGET)
-    returned = compressor.postprocess_nodes(given, query_str="Which dock?")
+        given = index.as_retriever(similarity_top_k=9).retrieve(QUESTION)
+    embeddings = HashEmbedding()
+    compressor = Lingua2Postprocessor(model_name=model, target_token=BUDGET, relevance=embeddings)
+    returned = compressor.postprocess_nodes(given, query_str=QUESTION)
     return {
         "numbers": [item.node.metadata["number"] for item in given],
         "hidden": all(
-            KEY in item.node.excluded_llm_metadata_keys
-            and KEY in item.node.excluded_embed_metadata_keys
+            key in hidden
             for item in given
+            for key in (KEY, VECTORS)
+            for hidden in (
+                item.node.excluded_llm_metadata_keys,
+                item.node.excluded_embed_metadata_keys,
+            )
         ),
+        "asked": {*embeddings.asked} == {QUESTION},
         "shown": [item.node.get_content(MetadataMode.LLM) for item in returned],
         "keys": sorted({key for item in returned for key in item.node.metadata}),
         "computed": compressor.compressor.score_statistics.computed,
@@ -490,7 +502,7 @@ print(json.dumps(compressed(*sys.argv[1:])))
     ],
 )
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
-def test_scores_survive_a_store(name: str, tiny_bert: Path, tmp_path: Path) -> None:
+def test_what_is_stored_survives_a_store(name: str, tiny_bert: Path, tmp_path: Path) -> None:
     for module in NEEDS[name]:
         pytest.importorskip(module)
     path = str(tmp_path / name)
@@ -499,7 +511,8 @@ def test_scores_survive_a_store(name: str, tiny_bert: Path, tmp_path: Path) -> N
         node.model_copy(update={"id_": str(UUID(int=i)), "embedding": None})
         for i, node in enumerate(nodes())
     ]
-    with STORES[name](path, Lingua2Scorer(model_name=tiny_bert)(plain)):
+    scorer = Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbedding())
+    with STORES[name](path, scorer(plain)):
         pass
     done = subprocess.run(
         [sys.executable, "-c", QUERY_ONLY, name, path, str(tiny_bert)],
@@ -511,10 +524,15 @@ def test_scores_survive_a_store(name: str, tiny_bert: Path, tmp_path: Path) -> N
     seen = json.loads(done.stdout.splitlines()[-1])
     assert sorted(seen["numbers"]) == list(range(len(TEXTS)))
     assert seen["hidden"]
+    assert seen["asked"]
     assert seen["computed"] == 0
-    assert KEY not in seen["keys"]
-    fresh = Lingua2Postprocessor(model_name=tiny_bert, target_token=BUDGET)
-    expected = fresh.postprocess_nodes(found([plain[number] for number in seen["numbers"]]))
+    assert not {KEY, VECTORS} & {*seen["keys"]}
+    fresh = Lingua2Postprocessor(
+        model_name=tiny_bert, target_token=BUDGET, relevance=HashEmbedding()
+    )
+    expected = fresh.postprocess_nodes(
+        found([plain[number] for number in seen["numbers"]]), query_str=QUESTION
+    )
     assert seen["shown"] == [item.node.get_content(MetadataMode.LLM) for item in expected]
 
 
@@ -535,10 +553,116 @@ def test_documents_that_langchain_stored_have_scores_for_llamaindex(
     assert reader.compressor.score_statistics.computed == 0
 
 
+# Sentence embeddings
+
+
+def embedded_nodes(model: Path, embeddings: Any = None, **options: Any) -> list[BaseNode]:
+    return Lingua2Scorer(model_name=model, embeddings=embeddings or HashEmbedding(), **options)(
+        nodes()
+    )
+
+
+def steered(model: Path, embeddings: Any, **options: Any) -> Lingua2Postprocessor:
+    return Lingua2Postprocessor(
+        model_name=model, target_token=BUDGET, relevance=embeddings, **options
+    )
+
+
+def test_vectors_stand_beside_the_scores_and_are_hidden_alike(
+    scored: Stored, tiny_bert: Path
+) -> None:
+    given = nodes()
+    after = Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbedding())(given)
+    assert given == nodes()
+    packed = pack_embeddings([text.strip() for text in TEXTS], HashEmbedding())
+    for before, node, vectors, plain in zip(scored(), after, packed, nodes(), strict=True):
+        for mode in (MetadataMode.LLM, MetadataMode.EMBED):
+            assert node.get_content(mode) == plain.get_content(mode)
+        assert node.metadata.pop(VECTORS) == packed_text(vectors)
+        node.excluded_llm_metadata_keys.remove(VECTORS)
+        node.excluded_embed_metadata_keys.remove(VECTORS)
+        assert node == before
+
+
+def test_vectors_that_are_there_are_not_computed_again(tiny_bert: Path) -> None:
+    given, embeddings = embedded_nodes(tiny_bert), HashEmbedding()
+    scorer = Lingua2Scorer(model_name=tiny_bert, embeddings=embeddings)
+    assert scorer(given) == given
+    assert embeddings.asked == []
+    changed = copy.deepcopy(given)
+    changed[1].metadata[VECTORS] = given[2].metadata[VECTORS]
+    assert scorer(changed) == given
+    assert embeddings.asked[0] == "# Release 2.4.1"
+
+
+@pytest.mark.parametrize("reorder", [None, "relevance"])
+async def test_only_the_question_is_embedded_where_vectors_are_stored(
+    tiny_bert: Path, reorder: Any
+) -> None:
+    given, fresh, embeddings = embedded_nodes(tiny_bert), HashEmbedding(), HashEmbedding()
+    expected = steered(tiny_bert, fresh, reorder=reorder).postprocess_nodes(
+        found(nodes()), query_str=QUESTION
+    )
+    reader = steered(tiny_bert, embeddings, reorder=reorder)
+    assert reader.postprocess_nodes(found(given), query_str=QUESTION) == expected
+    assert await reader.apostprocess_nodes(found(given), query_str=QUESTION) == expected
+    assert {*embeddings.asked} == {QUESTION}
+    assert given == embedded_nodes(tiny_bert)
+    assert len(fresh.asked) > len(TEXTS)
+
+
+@pytest.mark.parametrize("damage", [lambda _: None, lambda v: v[:-4], lambda _: 7, lambda v: [v]])
+def test_damaged_vectors_cost_time_and_change_nothing(
+    damage: Callable[[str], Any], tiny_bert: Path
+) -> None:
+    given, embeddings = embedded_nodes(tiny_bert), HashEmbedding()
+    expected = steered(tiny_bert, HashEmbedding()).postprocess_nodes(
+        found(nodes()), query_str=QUESTION
+    )
+    given[1].metadata[VECTORS] = damage(given[1].metadata[VECTORS])
+    reader = steered(tiny_bert, embeddings)
+    assert reader.postprocess_nodes(found(given), query_str=QUESTION) == expected
+    assert embeddings.asked[:2] == [QUESTION, "# Release 2.4.1"]
+    statistics = reader.compressor.embedding_statistics
+    assert statistics.from_documents / statistics.computed == len(TEXTS) - 1
+    assert bool(statistics.ignored) is (damage("") is not None)
+
+
+def test_an_ingestion_cache_knows_embedders_by_their_names(tiny_bert: Path) -> None:
+    def plain(texts: list[str]) -> Any:
+        return [HashEmbedding()._get_text_embedding(text) for text in texts]
+
+    with pytest.raises(ValidationError, match="no name of its own"):
+        Lingua2Scorer(model_name=tiny_bert, embeddings=plain)
+    data = Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbedding()).to_dict()
+    assert data == Lingua2Scorer(model_name=tiny_bert, embeddings=HashEmbedding()).to_dict()
+    other = HashEmbedding(model_name="other")
+    assert data != Lingua2Scorer(model_name=tiny_bert, embeddings=other).to_dict()
+    with pytest.raises(ValidationError, match=r"from_dict\(data, embeddings=\.\.\.\)"):
+        Lingua2Scorer.from_dict(dict(data))
+    assert Lingua2Scorer.from_dict(dict(data), embeddings=HashEmbedding()).to_dict() == data
+
+
+def test_vectors_that_langchain_stored_are_found_by_llamaindex(tiny_bert: Path) -> None:
+    pytest.importorskip("langchain_core")
+    from langchain_core.documents import Document as LangChainDocument
+
+    from langchain_lingua2 import Lingua2Scorer as LangChainScorer
+
+    documents = [LangChainDocument(page_content=text.strip()) for text in TEXTS]
+    scorer = LangChainScorer(model_name=tiny_bert, embeddings=HashEmbedding())
+    given, embeddings = nodes(), HashEmbedding()
+    for node, document in zip(given, scorer.transform_documents(documents), strict=True):
+        node.metadata |= document.metadata
+    steered(tiny_bert, embeddings).postprocess_nodes(found(given), query_str=QUESTION)
+    assert {*embeddings.asked} == {QUESTION}
+
+
 @pytest.mark.slow
 def test_the_example_needs_no_pytorch_for_a_question(root: Path) -> None:
     script = root / "examples" / "stored_scores_llamaindex.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert "computed=0, from_memory=0, from_cache=0, from_documents=3" in done.stdout
     assert "PyTorch was imported: False" in done.stdout
+    assert "EmbeddingStatistics(computed=0, from_documents=3, ignored=0)" in done.stdout
     assert "April" in done.stdout

@@ -228,7 +228,7 @@ def test_embeddings_see_the_title_before_every_sentence() -> None:
 
     (cut,) = layouts("Rules\nNo dogs. No cats.")
     question_values(cut, ANIMALS, watch)
-    assert seen == [["Rules", "Rules\nNo dogs.", "Rules\nNo cats."], [ANIMALS]]
+    assert seen == [[ANIMALS], ["Rules", "Rules\nNo dogs.", "Rules\nNo cats."]]
 
 
 def fail(_: list[str]) -> Any:

@@ -6,11 +6,13 @@
 """
 
 from .compressor import Compressor
+from .embedding_store import EmbeddingStatistics, pack_embeddings
 from .errors import (
     BudgetWarning,
     DeviceMemoryError,
     InputError,
     Lingua2Error,
+    MarkerWarning,
     ModelLoadError,
     OptionError,
     RelevanceError,
@@ -36,8 +38,10 @@ __all__ = [
     "Compressor",
     "DeviceMemoryError",
     "DroppedForced",
+    "EmbeddingStatistics",
     "InputError",
     "Lingua2Error",
+    "MarkerWarning",
     "ModelLoadError",
     "ModelOptions",
     "OptionError",
@@ -49,6 +53,7 @@ __all__ = [
     "TokenCounterError",
     "Word",
     "break_even",
+    "pack_embeddings",
     "packed_text",
     "reading_order",
 ]

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import checked_texts
+from ._checks import checked_stored, checked_texts
 from .errors import OptionError, RelevanceError
 from .options import resolve_options
 from .relevance import (
     STRINGS_HAVE_NO_SCORES,
     Embedder,
     ErrorMode,
+    StoredVectors,
     check_number,
     embedder_of,
     ends_first,
@@ -48,6 +49,8 @@ def reading_order(
     *,
     relevance: Any = "bm25",
     relevance_errors: ErrorMode = "warn",
+    embeddings: Sequence[bytes | str | None] | None = None,
+    embeddings_name: str | None = None,
 ) -> list[int]:
     """The order that puts the most relevant texts first and last ("Lost in the Middle").
 
@@ -60,29 +63,47 @@ def reading_order(
         relevance: What says how relevant a text is, see `CompressionOptions`; ``"model"`` counts
             as ``"bm25"`` here.
         relevance_errors: What to do where embeddings cannot be used.
+        embeddings: What `pack_embeddings` gave for each text, see `Compressor.compress`.
+        embeddings_name: The option of this name.
 
     Returns:
         Positions of the texts. Without anything that tells them apart the order stays.
 
     Raises:
-        InputError: ``texts`` is not a sequence of strings.
+        InputError: ``texts`` is not a sequence of strings, or ``embeddings`` does not fit it.
         OptionError: ``relevance`` or ``relevance_errors`` is unknown, or not one number per text.
         RelevanceError: Embeddings cannot be used, and ``relevance_errors`` is ``"raise"``.
 
     Warns:
         RelevanceWarning: Embeddings cannot be used.
     """
-    given = {"relevance": relevance, "relevance_errors": relevance_errors}
+    given = {
+        "relevance": relevance,
+        "relevance_errors": relevance_errors,
+        "embeddings_name": embeddings_name,
+    }
     options = resolve_options({"rate": 1.0}, given)
     if options.relevance == "scores":
         raise OptionError(STRINGS_HAVE_NO_SCORES)
+    sources = checked_texts(texts)
     return arrange(
-        checked_texts(texts), query, relevance=options.relevance, errors=options.relevance_errors
+        sources,
+        query,
+        relevance=options.relevance,
+        errors=options.relevance_errors,
+        embeddings=checked_stored(embeddings, len(sources), "embeddings"),
+        embeddings_name=options.embeddings_name,
     ).order
 
 
 def arrange(
-    texts: Sequence[str], query: str | None, *, relevance: Any, errors: ErrorMode = "warn"
+    texts: Sequence[str],
+    query: str | None,
+    *,
+    relevance: Any,
+    errors: ErrorMode = "warn",
+    embeddings: Sequence[Any] = (),
+    embeddings_name: str | None = None,
 ) -> Arrangement:
     """`reading_order` for texts that are compressed next.
 
@@ -91,6 +112,8 @@ def arrange(
         query: The question.
         relevance: The option of this name, checked.
         errors: What to do where embeddings cannot be used.
+        embeddings: What `pack_embeddings` gave for each text, whatever that is worth.
+        embeddings_name: The option of this name.
 
     Raises:
         RelevanceError: Embeddings cannot be used, and ``errors`` is ``"raise"``.
@@ -99,13 +122,15 @@ def arrange(
         RelevanceWarning: Embeddings cannot be used.
     """
     check_number(relevance, len(texts))
-    embedder = None if isinstance(relevance, (str, tuple)) else embedder_of(relevance)
+    given = isinstance(relevance, (str, tuple))
+    embedder = None if given else embedder_of(relevance, embeddings_name)
     if embedder is not None:
         relevance = _remembering(embedder)
     units = split_texts(texts)
     layout = Layout.joined([Layout(text, own) for text, own in zip(texts, units, strict=True)])
     try:
-        values = question_values(layout, query or "", relevance, "raise")
+        stored = StoredVectors(embeddings, embeddings_name)
+        values = question_values(layout, query or "", relevance, "raise", stored)
     except RelevanceError as error:
         if errors == "raise":
             raise
@@ -129,4 +154,4 @@ def _remembering(embedder: Embedder) -> Embedder:
             known.update(zip(missing, embedder.texts(missing), strict=True))
         return [known[text] for text in texts]
 
-    return Embedder(cache(embedder.question), vectors)
+    return Embedder(cache(embedder.question), vectors, embedder.name)
