@@ -76,6 +76,31 @@ def query_steps(result: Mapping[str, Any]) -> str:
     return table(("", *inputs), rows)
 
 
+def query_path(result: Mapping[str, Any]) -> str:
+    """A process that only answers queries; of several, the one with the least median."""
+    rows = []
+    for chunks, line in result["results"].items():
+        best = min(line["processes"], key=lambda one: one["median_s"])
+        rows.append(
+            (
+                f"{chunks} chunks, {best['tokens']:,} tokens",
+                *(milliseconds(best[name]) if best.get(name) else "–"
+                  for name in ("median_s", "others_s", "first_s", "import_s")),
+                f"{best['peak_mb']:,.0f} MB",
+            )
+        )  # fmt: skip
+    header = ("scores stored, no PyTorch", "each call", "other texts", "first call", "import")
+    return table((*header, "peak memory"), rows)
+
+
+def limits(result: Mapping[str, Any]) -> str:
+    models = result["models"]
+    names = dict.fromkeys(name for line in models.values() for name in line["contenders"])
+    rows = [(name, *(_cell(line["contenders"][name]) for line in models.values()))
+            for name in names]  # fmt: skip
+    return table(("ten chunks, PyTorch's threads", *models), rows)
+
+
 def scaling(result: Mapping[str, Any]) -> str:
     rows = [
         (
@@ -136,6 +161,8 @@ def memory(result: Mapping[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "backends": backends,
+    "limits": limits,
+    "query_path": query_path,
     "query_steps": query_steps,
     "scaling": scaling,
     "causal": causal,

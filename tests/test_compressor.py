@@ -527,3 +527,15 @@ async def test_acompress_equals_compress_and_leaves_the_loop_free(compressor: Co
     assert ticks > 10
     for result, rate in zip(results, (0.2, 0.4), strict=True):
         assert result.texts == compressor.compress(SET, rate=rate).texts
+
+
+def test_warnings_point_at_the_line_that_asked(compressor: Compressor) -> None:
+    with pytest.warns(BudgetWarning) as caught:
+        compressor.compress([PROSE], target_token=1, force_tokens=["pier", "."])
+    assert caught[0].filename == __file__
+
+
+def test_a_model_that_reads_no_questions_is_found_when_it_is_loaded(tiny_bert: Path) -> None:
+    wrong = Compressor(tiny_bert, rate=0.5, relevance="model")
+    with pytest.raises(OptionError, match="needs a checkpoint that was trained with questions"):
+        wrong.load()

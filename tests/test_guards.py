@@ -388,7 +388,7 @@ def test_marked_text_that_the_budget_cannot_hold_is_warned_of() -> None:
         result = compress([PROSE, text], target_token=5, markers=KEEP)
     assert {item.text_index for item in result.dropped_protected} == {1}
     with pytest.warns(BudgetWarning, match=r"forced words: .*; .* words between markers: "):
-        compress([text], target_token=5, markers=KEEP, force_tokens=["one", "two", "eight"])
+        compress([text], target_token=2, markers=KEEP, force_tokens=["one", "two", "eight"])
 
 
 def test_what_only_guards_protect_is_counted_and_not_warned_of() -> None:

@@ -424,6 +424,30 @@ def test_options_of_one_call_replace_those_of_the_compressor(half: Lingua2Compre
         half.transform_documents(documents(), target_tokens=15)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threshold": 0.5, "relevance": "bm25"}, "relevance steers a budget"),
+        ({"rate": 0.5, "relevance": [1, 2]}, "relevance='scores' takes those in their metadata"),
+        ({"rate": 0.5, "token_counter": "gpt5"}, "did you mean 'gpt-5'"),
+    ],
+)
+def test_settings_that_no_call_could_use_are_found_at_once(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Lingua2Compressor(**arguments)
+
+
+@pytest.mark.parametrize("options", [{}, {"relevance": "scores"}, {"relevance": "bm25"}])
+@pytest.mark.parametrize("reorder", [None, "relevance"])
+def test_a_retrieval_that_found_nothing(
+    make: MakeCompressor, options: dict[str, Any], reorder: Any
+) -> None:
+    compressor = make(target_token=50, **options, reorder=reorder if options else None)
+    assert compressor.compress_documents([], QUESTION) == []
+
+
 def test_the_runnable_takes_and_returns_a_list(half: Lingua2Compressor) -> None:
     chain = Shelf() | half.as_runnable()
     assert chain.invoke(QUESTION) == half.compress_documents(documents(), QUESTION)

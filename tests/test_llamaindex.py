@@ -451,6 +451,9 @@ def test_every_option_is_a_field() -> None:
         ({}, "exactly one of target_token"),
         ({"rate": 0.5, "target_token": 5}, "exactly one of target_token"),
         ({"rate": 1.5}, "less than or equal to 1"),
+        ({"threshold": 0.5, "relevance": "bm25"}, "relevance steers a budget"),
+        ({"rate": 0.5, "relevance": [1, 2]}, "relevance='scores' takes the nodes' own"),
+        ({"rate": 0.5, "token_counter": "gpt5"}, "did you mean 'gpt-5'"),
         ({"target_tokens": 5}, "unknown option 'target_tokens'; did you mean 'target_token'"),
     ],
 )

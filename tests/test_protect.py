@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingua2 import BudgetWarning
-from lingua2.protect import GUARDS, as_guards, governed, protected_spans
+from lingua2.protect import GUARDS, as_guards, blocks, governed, protected_spans
+from lingua2.protect.finders import spans_by_text
 from lingua2.rendering import Layout
 from lingua2.text import split_units
 
@@ -113,6 +114,45 @@ def test_json_keeps_everything_but_the_inside_of_long_strings() -> None:
 def test_json_is_found_behind_any_number_of_brackets() -> None:
     log = "[worker] ready\n" * 500
     assert found(log + '["red", "blue"]', "json") == ['["red", "blue"]']
+
+
+class CountingDecoder(json.JSONDecoder):
+    """Counts the characters that it gets, which is what an error's place is counted in."""
+
+    given = 0
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[object, int]:
+        self.given += len(s)
+        return super().raw_decode(s, idx)
+
+
+@pytest.mark.parametrize(
+    "piece", ["{", "[", '{"', '{"a" ', '{"a": 1 ', "x[10] = {y: [z]}; ", r"\frac{a}{b} "]
+)
+def test_looking_for_json_reads_a_text_a_bounded_number_of_times(
+    piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    for size in (50_000, 200_000):
+        monkeypatch.setattr(blocks, "_DECODER", decoder := CountingDecoder())
+        assert blocks.json_structure((piece * size)[:size]) == []
+        given.append(decoder.given)
+    # In quadratic time it would be sixteen times as much.
+    assert given[1] <= 5 * given[0]
+
+
+def test_long_json_is_found_behind_what_is_none() -> None:
+    value = {f"key {i}": ["short", i, -1.5e10, None, True, {"x": 'é\\"\n'}] for i in range(1500)}
+    document = json.dumps(value)
+    text = f'{{"cut": [1, "off {{x}} [0] {document} end [1] [ "a" ]'
+    assert "".join(found(text, "json")).endswith(document + '[ "a" ]')
+
+
+@pytest.mark.parametrize("end", ["true", "-Infinity", '"\\u00e9"', '"a long string"', "[[]]"])
+def test_json_is_found_wherever_the_first_piece_of_it_ends(end: str) -> None:
+    for size in range(1024 - len(end) - 12, 1024):
+        text = '["' + "x" * (size - 4) + '",' + end + ', "z"]'
+        assert found(text, "json") == [text]
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\x85", "\\n"])
@@ -234,6 +274,46 @@ def test_an_expression_that_backtracks_without_end_is_given_up_with_a_warning() 
         protected_spans("a" * 40 + "!", as_guards([r"(a|aa|a?)+$"]))
     # Far below what the expression would take; not a claim about speed.
     assert time.monotonic() - began < 60
+
+
+def test_an_expression_that_takes_too_long_is_given_up_for_all_texts_with_one_warning() -> None:
+    hostile = "x" * 40 + "y!"
+    texts = ["12 xy", *[f"{hostile} 3"] * 20]
+    with pytest.warns(BudgetWarning) as caught:
+        spans = spans_by_text(texts, as_guards([r"(x|x)*y$", r"\d+"]))
+    (warning,) = caught
+    assert "'(x|x)*y$'" in str(warning.message)
+    assert "nothing more in 20 of 21 texts" in str(warning.message)
+    assert [len(own) for own in spans] == [2] + [1] * 20, "others go on"
+
+
+def test_wall_time_limits_an_expression_whatever_the_clock_of_regex_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares: list[float] = []
+
+    class Starved:
+        """Runs in a process that gets hardly any processor time, or where others use it up."""
+
+        def __init__(self, wall: float) -> None:
+            self.wall = wall
+
+        def finditer(self, text: str, timeout: float) -> None:
+            shares.append(timeout)
+            now[0] += self.wall * timeout
+            raise TimeoutError
+
+    now = [0.0]
+    monkeypatch.setattr("lingua2.protect.finders.time.monotonic", lambda: now[0])
+    for wall, most in ((20.0, 1.5), (1 / 16, 1.1)):
+        now[0] = 0.0
+        starved = Starved(wall)
+        monkeypatch.setattr("lingua2.protect.finders._compiled", lambda _, own=starved: own)
+        with pytest.warns(BudgetWarning, match="took longer than 0.5 s"):
+            spans_by_text(["text"] * 3, (r"\d+",))
+        assert 0.5 <= now[0] <= most
+    assert shares[0] < 0.1
+    assert shares[-1] >= 4
 
 
 @pytest.mark.parametrize(

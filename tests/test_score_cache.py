@@ -8,6 +8,8 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +22,8 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from lingua2 import Compressor
 from lingua2.score_cache import ScoreCache, score_key
 from lingua2.score_sqlite import SqliteScoreCache
-from lingua2.score_store import ScoreStatistics
+from lingua2.score_store import ScoreStatistics, ScoreStore
+from lingua2.scores import ScoredText, unscored
 from samples import CHINESE, CODE, PROSE
 
 SET = [PROSE, CHINESE, CODE]
@@ -87,6 +90,62 @@ def test_the_memory_comes_before_the_cache(tiny_bert: Path) -> None:
     compressor.score(SET)
     compressor.score(SET)
     assert compressor.score_statistics == ScoreStatistics(computed=3, from_memory=3)
+
+
+def some_scores(texts: list[str]) -> list[ScoredText]:
+    return [unscored(text) for text in texts]
+
+
+def test_threads_that_want_the_same_texts_have_them_scored_once() -> None:
+    texts = [f"text {i}" for i in range(30)]
+    store, together, scored = ScoreStore(None, 1_000_000), threading.Barrier(8), []
+
+    def score(missing: list[str]) -> list[ScoredText]:
+        scored.extend(missing)
+        time.sleep(0.05)
+        return some_scores(missing)
+
+    def work(number: int) -> list[str]:
+        own = texts[number:] + texts[:number]
+        together.wait()
+        found = store.find(own, [], None)
+        found |= store.compute([text for text in own if text not in found], score, None)
+        return [found[text].text for text in texts]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [texts] * 8
+    assert sorted(scored) == sorted(texts)
+    assert store.statistics == ScoreStatistics(computed=30, from_memory=210)
+
+
+@pytest.mark.parametrize("memory", [0, 1_000_000])
+def test_a_text_that_another_thread_could_not_score_is_scored_here(memory: int) -> None:
+    store, begun, waited = ScoreStore(None, memory), threading.Event(), threading.Event()
+
+    def fail(missing: list[str]) -> list[ScoredText]:
+        begun.set()
+        assert waited.wait(10)
+        raise MemoryError
+
+    def second() -> dict[str, ScoredText]:
+        assert begun.wait(10)
+        # Gives the other thread leave to fail while this one is waiting for it, or about to.
+        threading.Timer(0.05, waited.set).start()
+        return store.compute(["one", "two"], some_scores, None)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.compute, ["one"], fail, None)
+        assert sorted(pool.submit(second).result()) == ["one", "two"]
+        with pytest.raises(MemoryError):
+            first.result()
+    assert store.statistics == ScoreStatistics(computed=2)
+
+
+def test_compressors_score_through_the_store(tiny_bert: Path) -> None:
+    compressor = Compressor(tiny_bert).load()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(compressor.score, [SET] * 8))
+    assert compressor.score_statistics == ScoreStatistics(computed=3, from_memory=21)
 
 
 def test_keys_tell_texts_and_fingerprints_apart() -> None:
@@ -358,6 +417,58 @@ def test_a_directory_that_vanishes_costs_no_result(
     file.parent.rmdir()
     for _ in range(3):
         assert compressor.compress(SET, rate=0.4).texts == expected
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_while_it_is_open_is_begun_anew(file: Path, replaced: bool) -> None:
+    cache = SqliteScoreCache(file)
+    cache.set_many(ITEMS)
+    for leftover in file.parent.iterdir():
+        leftover.unlink()
+    if replaced:
+        other = SqliteScoreCache(file)
+        other.set_many([("of another process", b"1")])
+        other.close()
+    cache.set_many(ITEMS[:2])
+    found = SqliteScoreCache(file).get_many([*KEYS[:3], "of another process"])
+    assert found == [ITEMS[0][1], ITEMS[1][1], None, b"1" if replaced else None]
+    assert cache.get_many(KEYS[:1]) == [ITEMS[0][1]]
+
+
+def test_a_file_of_ours_without_its_table_gets_one(file: Path) -> None:
+    cache = SqliteScoreCache(file)
+    cache.set_many(ITEMS)
+    cache.close()
+    other = sqlite3.connect(file)
+    other.execute("DROP TABLE scores")
+    other.commit()
+    other.close()
+    cache.set_many(ITEMS[:1])
+    assert SqliteScoreCache(file).get_many(KEYS[:2]) == [ITEMS[0][1], None]
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 50, 71, 72, 99, 100, 511])
+def test_a_file_that_ends_within_its_header_is_begun_anew(file: Path, size: int) -> None:
+    cache = SqliteScoreCache(file)
+    cache.set_many(ITEMS)
+    cache.close()
+    stump = file.read_bytes()[:size]
+    file.write_bytes(stump)
+    cache.set_many(ITEMS[:1])
+    assert SqliteScoreCache(file).get_many(KEYS[:1]) == [ITEMS[0][1]]
+    # SQLite takes a file of one byte for an empty one.
+    if size > 1:
+        assert file.with_name("scores.sqlite3.corrupt").read_bytes() == stump
+
+
+@pytest.mark.parametrize("content", ["SQLite is a library", "S!", "notes"])
+def test_a_short_file_of_somebody_else_is_left_alone(file: Path, content: str) -> None:
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(sqlite3.DatabaseError, match="left as it is"):
+        SqliteScoreCache(file).get_many(KEYS)
+    assert file.read_text() == content
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_file_that_another_process_holds_is_not_waited_for_long(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import warnings
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ._warnings import warn
 from .budget import Frame
 from .errors import BudgetWarning, InputError, TokenCounterError
-from .result import CompressionResult
+from .result import CompressionResult, DroppedForced
 
 __all__ = [
     "check_result",
     "checked_flags",
     "checked_frames",
-    "checked_scores",
+    "checked_stored",
     "checked_stream",
     "checked_texts",
     "grouped",
@@ -51,24 +52,34 @@ def _checked_text(i: int, text: Any) -> str:
     return text
 
 
-def checked_scores(scores: Any, size: int) -> Sequence[Any]:
-    """One entry per text; what an entry is does not matter, since scores are stored anywhere."""
-    if scores is None:
+def checked_stored(stored: Any, size: int, name: str) -> Sequence[Any]:
+    """One entry per text; what an entry is does not matter, since they are stored anywhere.
+
+    Args:
+        stored: The argument ``name``, ``scores`` or ``embeddings``.
+        size: How many texts there are.
+        name: Of the argument.
+    """
+    if stored is None:
         return [None] * size
-    if isinstance(scores, (str, bytes)) or not isinstance(scores, Sequence):
+    if isinstance(stored, (str, bytes)) or not isinstance(stored, Sequence):
         raise InputError(
-            f"scores is a {type(scores).__name__}; give a list with the packed scores of each "
+            f"{name} is a {type(stored).__name__}; give a list with the packed {name} of each "
             "text, or None for a text without"
         )
-    if len(scores) != size:
-        raise InputError(f"scores has {len(scores)} entries for {size} texts; give one per text")
-    return scores
+    if len(stored) != size:
+        raise InputError(f"{name} has {len(stored)} entries for {size} texts; give one per text")
+    return stored
 
 
 def checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]:
     """One pair of strings per text."""
     if frames is None:
         return [("", "")] * size
+    if isinstance(frames, (str, bytes)) or not isinstance(frames, Iterable):
+        raise InputError(
+            f"frames is a {type(frames).__name__}; give a pair of strings (before, after) per text"
+        )
     checked = list(frames)
     if len(checked) != size:
         raise InputError(f"frames has {len(checked)} entries for {size} texts; give one per text")
@@ -81,8 +92,10 @@ def checked_frames(frames: Sequence[Frame] | None, size: int) -> Sequence[Frame]
 
 def checked_flags(keep_empty: bool | Sequence[bool], size: int) -> Sequence[bool]:
     """One flag per text."""
-    if not isinstance(keep_empty, Sequence):
+    if isinstance(keep_empty, bool):
         return [bool(keep_empty)] * size
+    if isinstance(keep_empty, str) or not isinstance(keep_empty, Sequence):
+        raise InputError(f"keep_empty is {keep_empty!r}; give True, False or one of them per text")
     if len(keep_empty) != size:
         raise InputError(f"keep_empty has {len(keep_empty)} flags for {size} texts; give one each")
     return keep_empty
@@ -116,13 +129,35 @@ def check_result(result: CompressionResult) -> None:
             f"keep_empty keeps all of it, so the budget of {result.budget} tokens cannot hold; no "
             "text was kept"
         )
-    elif result.dropped_forced:
-        words = ", ".join(repr(item.word) for item in result.dropped_forced[:5])
-        more = "" if len(result.dropped_forced) <= 5 else ", …"
-        message = (
-            f"the budget of {result.budget} tokens cannot hold all forced words: "
-            f"{len(result.dropped_forced)} had to go ({words}{more}); result.dropped_forced lists "
-            "them"
+    else:
+        lost = {
+            "forced words": (result.dropped_forced, "dropped_forced lists them"),
+            # What guards find is nobody's explicit wish, and there is much of it.
+            "words between markers": (_lost_marked(result), "dropped_protected has them"),
+        }
+        message = "; ".join(
+            f"the budget of {result.budget} tokens cannot hold all {what}: {len(items)} had to go "
+            f"({_shown(items)}); result.{where}"
+            for what, (items, where) in lost.items()
+            if items
         )
     if message:
-        warnings.warn(message, BudgetWarning, stacklevel=3)
+        warn(message, BudgetWarning)
+
+
+def _lost_marked(result: CompressionResult) -> Sequence[DroppedForced]:
+    """The protected units of ``result`` that stood between markers and are gone."""
+    if result._marked is None:
+        return ()
+    lost = []
+    for item in result.dropped_protected:
+        marked = result._marked[item.text_index]
+        ((start, end),) = marked.in_text([(item.start, item.end)])
+        place = bisect_right(marked.spans, start, key=lambda span: span[1])
+        if place < len(marked.spans) and marked.spans[place][0] < end:
+            lost.append(item)
+    return lost
+
+
+def _shown(items: Sequence[DroppedForced]) -> str:
+    return ", ".join([*(repr(item.word) for item in items[:5]), *["…"] * (len(items) > 5)])

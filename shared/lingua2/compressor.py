@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack
 
@@ -24,16 +24,16 @@ from .backends import BackendChoice
 from .budget import Frame
 from .counting import resolve_token_counter
 from .embedding_store import EmbeddingStatistics, EmbeddingStore
-from .encoder import Encoder
 from .errors import InputError, ModelLoadError, OptionError
 from .fingerprint import Identity
 from .job import Job
-from .loading import Checkpoint
 from .options import (
     BUDGET_OPTIONS,
+    CompressionOptions,
     ModelOptions,
     OptionOverrides,
     resolve_options,
+    unknown_option,
     validated,
 )
 from .relevance import STRINGS_HAVE_NO_SCORES, check_number
@@ -41,6 +41,10 @@ from .result import CompressionResult
 from .score_store import ScoreStatistics, ScoreStore
 from .scores import ScoredText, pack_scores, unscored
 from .sources import check_source
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+    from .loading import Checkpoint
 
 __all__ = ["Compressor", "encoder_of"]
 
@@ -105,6 +109,10 @@ class Compressor:
         )
         check_source(self._model_options)
         self._defaults: dict[str, Any] = dict(options)
+        for name in options.keys() - CompressionOptions.model_fields.keys():
+            raise unknown_option(
+                name, (*ModelOptions.model_fields, *CompressionOptions.model_fields)
+            )
         # A budget may come with the call; everything else can be checked now.
         has_budget = any(self._defaults.get(name) is not None for name in BUDGET_OPTIONS)
         resolve_options({} if has_budget else {"rate": 1.0}, self._defaults)
@@ -120,8 +128,11 @@ class Compressor:
         Raises:
             ModelLoadError: The checkpoint is missing, broken, has another number of labels than
                 two, has no fast tokenizer, or its weights do not fit its config.
+            OptionError: ``relevance="model"`` was set for a checkpoint that reads no questions.
         """
-        self._loaded_encoder()
+        encoder = self._loaded_encoder()
+        if self._defaults.get("relevance") == "model":
+            self._check_reads(encoder)
         return self
 
     @property
@@ -254,14 +265,16 @@ class Compressor:
             OptionError: Options are out of range or exclude each other.
             InputError: ``texts`` is not a sequence of strings, ``frames``, ``keep_empty``,
                 ``scores`` or ``embeddings`` do not fit it, or ``markers`` are not balanced in a
-                text.
+                text and ``marker_errors`` is "raise".
             TokenCounterError: ``token_counter`` is unknown or does not count.
             ModelLoadError: See `load`.
             RelevanceError: Embeddings given as ``relevance`` cannot be used, and
                 ``relevance_errors`` is "raise".
 
         Warns:
-            BudgetWarning: Forced units did not fit into the budget.
+            BudgetWarning: Forced or marked units did not fit into the budget, or a regular
+                expression in ``protect`` took too long.
+            MarkerWarning: A marker has no counterpart in its text.
             RelevanceWarning: Embeddings given as ``relevance`` cannot be used; BM25 is.
         """
         sources = checked_texts(texts)
@@ -269,11 +282,6 @@ class Compressor:
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
         resolved = resolve_options(self._defaults, dict(options))
         around = checked_frames(frames, len(sources))
-        if resolved.relevance is not None and resolved.threshold is not None:
-            raise OptionError(
-                "relevance steers a budget and threshold has none: leave relevance out, or give "
-                "rate or target_token"
-            )
         if resolved.relevance == "scores":
             raise OptionError(STRINGS_HAVE_NO_SCORES)
         check_number(resolved.relevance, len(sources))
@@ -320,7 +328,7 @@ class Compressor:
         return await asyncio.to_thread(call)
 
     @classmethod
-    def _around(cls, encoder: Encoder) -> Compressor:
+    def with_encoder(cls, encoder: Encoder) -> Compressor:
         """A compressor that scores with ``encoder``, for models that exist in memory only."""
         # Its weights may go on changing, so nothing is remembered.
         made = cls(score_memory=0)
@@ -352,21 +360,22 @@ class Compressor:
             if known and known != self._known_fingerprint():
                 # The files had changed since they were hashed: what was found is not theirs.
                 return self._scored(texts, packed, recent=recent)
-            computed = encoder.score(missing)
-            self._store.keep(computed, known, recent=recent)
-            found.update(zip(missing, computed, strict=True))
+            found.update(self._store.compute(missing, encoder.score, known, recent=recent))
         return [found[text] for text in texts]
 
     def _asked(self, texts: list[str], query: str | None) -> list[ScoredText]:
         """Scores behind the question, which nothing can have stored."""
         encoder = self._loaded_encoder()
+        self._check_reads(encoder)
+        return encoder.score(texts, query or "")
+
+    def _check_reads(self, encoder: Encoder) -> None:
         if not encoder.reads_questions:
             raise OptionError(
                 "relevance='model' needs a checkpoint that was trained with questions, which "
                 f"{str(self._model_options.model_name or 'the embedded model')!r} was not; use "
                 "relevance='bm25'"
             )
-        return encoder.score(texts, query or "")
 
     def _known_fingerprint(self) -> str | None:
         """The fingerprint; None where there is none, which costs stored scores and no more."""
@@ -389,6 +398,10 @@ class Compressor:
 
 
 def _expected_precision(options: ModelOptions) -> str | None:
+    if options.backend != "auto":
+        from .backends.names import fixed_precision
+
+        return fixed_precision(options)
     from .backends.choice import precision_of
 
     return precision_of(options)
@@ -403,6 +416,7 @@ def _build_encoder(options: ModelOptions) -> Encoder:
 def encoder_of(checkpoint: Checkpoint, max_batch_tokens: int | None = None) -> Encoder:
     """What scores texts with ``checkpoint``, whose model may go on changing."""
     from .backends.torch import TorchBackend
+    from .encoder import Encoder
 
     backend = TorchBackend(
         checkpoint.model,

@@ -10,6 +10,7 @@ __all__ = [
     "DeviceMemoryError",
     "InputError",
     "Lingua2Error",
+    "MarkerWarning",
     "ModelLoadError",
     "OptionError",
     "RelevanceError",
@@ -61,7 +62,14 @@ class RelevanceError(Lingua2Error, RuntimeError):
 
 
 class BudgetWarning(UserWarning):
-    """Forced text did not fit into the budget, or frames that must stay are larger than it."""
+    """Forced or marked text did not fit into the budget, or frames that must stay exceed it.
+
+    Also: a regular expression in ``protect`` took too long and protects nothing more.
+    """
+
+
+class MarkerWarning(UserWarning):
+    """A text has a marker without its counterpart, as where a splitter cut between the two."""
 
 
 class RelevanceWarning(UserWarning):

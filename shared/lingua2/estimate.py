@@ -111,7 +111,7 @@ def break_even(
 
 def _forgetful(compressor: Compressor) -> Compressor:
     """``compressor`` without what it remembers: measured again, its memory would be measured."""
-    twin = type(compressor)._around(compressor._loaded_encoder())
+    twin = type(compressor).with_encoder(compressor._loaded_encoder())
     twin._defaults = compressor._defaults
     return twin
 

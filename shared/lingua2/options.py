@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,13 +23,14 @@ from pydantic import (
     model_validator,
 )
 
-from .errors import OptionError
+from .errors import Lingua2Error, OptionError
 from .protect.finders import as_guards
 from .relevance import embedder_of, is_score
 from .score_cache import is_score_cache
 
 __all__ = [
     "BUDGET_OPTIONS",
+    "DEFAULT_COUNTER",
     "CompressionOptions",
     "ModelOptions",
     "Number",
@@ -42,6 +44,9 @@ __all__ = [
 
 BUDGET_OPTIONS = ("target_token", "rate", "threshold")
 """Exactly one of these says how much is kept."""
+
+DEFAULT_COUNTER = "cl100k_base"
+"""Counts tokens where nothing else is said."""
 
 
 def _no_bool(value: Any) -> Any:
@@ -67,8 +72,10 @@ def _known_relevance(value: Any) -> Any:
         return value
     if embedder_of(value) is not None:
         return value
-    numbers = [] if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) else [*value]
-    if not numbers or not all(is_score(number) for number in numbers):
+    listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    numbers: list[Any] = [*value] if listed else [None]
+    # None at all belong to a retrieval that found nothing.
+    if not all(is_score(number) for number in numbers):
         raise ValueError(
             "expected 'bm25', 'model', 'scores', one finite number per text, an object with "
             "embed_query and embed_documents (LangChain) or with get_query_embedding and "
@@ -90,6 +97,15 @@ def _usable_markers(value: Any) -> Any:
     return tuple(pair)
 
 
+def _known_counter(value: Any) -> Any:
+    if not isinstance(value, str) or value != DEFAULT_COUNTER:
+        # Brings tiktoken, which whoever only stores scores does not need.
+        from .counting import check_token_counter
+
+        check_token_counter(value)
+    return value
+
+
 def _usable_cache(value: Any) -> Any:
     if not is_score_cache(value):
         raise ValueError(
@@ -103,7 +119,17 @@ Number = BeforeValidator(_no_bool)
 """Beside a number's type: refuses booleans."""
 Strings = BeforeValidator(_as_tuple)
 """Beside the type of a list of strings: refuses a single string."""
-TokenCounterSpec = Annotated[str | Callable[[str], Any] | Any, SkipValidation]
+TokenCounterSpec = Annotated[
+    str | Callable[[str], Any] | Any, SkipValidation, AfterValidator(_known_counter)
+]
+
+
+def unknown_option(name: str, known: Iterable[str]) -> OptionError:
+    """What to raise where an option is called ``name``."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return OptionError(f"unknown option {name!r}; {hint}")
 
 
 class StrictOptions(BaseModel):
@@ -118,13 +144,7 @@ class StrictOptions(BaseModel):
     def _check_names(cls, values: Any) -> Any:
         if isinstance(values, dict):
             for name in values.keys() - cls.model_fields.keys():
-                near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
-                hint = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else f"known: {', '.join(cls.model_fields)}"
-                )
-                raise ValueError(f"unknown option {name!r}; {hint}")
+                raise unknown_option(str(name), cls.model_fields)
         return values
 
 
@@ -193,7 +213,7 @@ class CompressionOptions(StrictOptions):
     threshold: Annotated[float, Number, Field(ge=0, le=1)] | None = None
     """Keep every word whose probability is at least this, whatever that costs, in [0, 1]."""
 
-    token_counter: TokenCounterSpec = "cl100k_base"
+    token_counter: TokenCounterSpec = DEFAULT_COUNTER
     """The reader's tokenizer: a tiktoken encoding or model name, a Hugging Face tokenizer, or a
     callable that returns the number of tokens (or the tokens) of a string."""
 
@@ -206,7 +226,7 @@ class CompressionOptions(StrictOptions):
 
     force_tokens: Annotated[tuple[str, ...], Strings] = ()
     """Words, phrases or punctuation marks that are kept wherever they stand as whole units;
-    a newline keeps line breaks as they were."""
+    a newline keeps every line break, as a plain ``"\\n"`` where words beside it go."""
 
     force_reserve_digit: bool = False
     """Keep every word that contains a digit."""
@@ -226,7 +246,14 @@ class CompressionOptions(StrictOptions):
 
     markers: Annotated[tuple[str, str] | None, BeforeValidator(_usable_markers)] = None
     """What the user puts around text that is to stay, such as ``("<keep>", "</keep>")``: protected
-    like the above. The markers themselves are neither scored nor counted nor returned."""
+    like the above, with a `BudgetWarning` where the budget cannot hold it. The markers themselves
+    are neither scored nor counted nor returned."""
+
+    marker_errors: Literal["warn", "raise"] = "warn"
+    """Where a marker has no counterpart, as in a chunk that a splitter cut: warn, protect from an
+    opener that never closes to the end of its text and from the beginning of a text to a closer
+    that is its first marker, and go on as if any other stray marker were not there; or raise an
+    `InputError`."""
 
     min_tokens: Annotated[int, Number, Field(ge=0)] = 0
     """A set with fewer of the reader's tokens comes back unchanged, whatever ``rate`` says;
@@ -243,6 +270,11 @@ class CompressionOptions(StrictOptions):
     relevance_errors: Literal["warn", "raise"] = "warn"
     """Where embeddings raise or return no usable vectors, or texts have no scores: go on with what
     there is, BM25 at least, and warn; or raise a `RelevanceError`."""
+
+    embeddings_name: Annotated[str, Field(min_length=1)] | None = None
+    """Tells the embeddings of ``relevance`` from others: vectors that were stored under another
+    name are not used. ``None`` takes the name of their model, or else of their class or function;
+    where that stays, other weights, instructions or ways of pooling are not noticed."""
 
     use_context_level_filter: bool = False
     """Drop whole texts with a low mean probability first, then words (coarse to fine)."""
@@ -275,6 +307,11 @@ class CompressionOptions(StrictOptions):
             )
         if "" in self.force_tokens:
             raise ValueError("force_tokens must not contain the empty string")
+        if self.relevance is not None and self.threshold is not None:
+            raise ValueError(
+                "relevance steers a budget and threshold has none: leave relevance out, or give "
+                "rate or target_token"
+            )
         self._check_context_level()
         return self
 
@@ -321,10 +358,12 @@ class OptionOverrides(TypedDict, total=False):
     drop_consecutive: bool
     protect: tuple[str | re.Pattern[str], ...] | list[str | re.Pattern[str]]
     markers: tuple[str, str] | None
+    marker_errors: Literal["warn", "raise"]
     min_tokens: int
     token_to_word: Literal["mean", "first"]
     relevance: Any
     relevance_errors: Literal["warn", "raise"]
+    embeddings_name: str | None
     use_context_level_filter: bool
     target_context: int | None
     context_level_rate: float | None
@@ -342,7 +381,11 @@ def validated(model: type[M], values: dict[str, Any]) -> M:
     try:
         return model(**values)
     except ValidationError as error:
-        lines = [_sentence(item) for item in error.errors()]
+        found = error.errors()
+        cause = found[0].get("ctx", {}).get("error")
+        if len(found) == 1 and isinstance(cause, Lingua2Error):
+            raise cause from error
+        lines = [_sentence(item) for item in found]
         raise OptionError("; ".join(lines)) from error
 
 

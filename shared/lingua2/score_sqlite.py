@@ -26,11 +26,13 @@ _TOUCH_SECONDS = 3600
 # SQLite takes 999 parameters a statement in its oldest builds.
 _GROUP = 500
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# How every SQLite file begins.
+_BEGINNING = b"SQLite format 3\0"
 # In order of time, so that what goes frees whole pages.
 _SCHEMA = (
-    "CREATE TABLE scores (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, "
-    "used INTEGER NOT NULL)",
-    "CREATE INDEX scores_used ON scores (used)",
+    "CREATE TABLE IF NOT EXISTS scores (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, "
+    "value BLOB NOT NULL, used INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS scores_used ON scores (used)",
 )
 # Connections that a fork brought along; SQLite forbids to use and to close them.
 _inherited: list[sqlite3.Connection] = []
@@ -39,7 +41,8 @@ _inherited: list[sqlite3.Connection] = []
 class SqliteScoreCache:
     """Packed scores in an SQLite file; the least recently used ones make room.
 
-    A file of ours that is damaged is set aside as ``….corrupt`` and begun anew. Any other trouble
+    A file of ours that is damaged is set aside as ``….corrupt`` and begun anew, and one that was
+    deleted or replaced while it was open is opened again. Any other trouble
     (read-only or missing directory, full disk, somebody else's file) raises ``sqlite3.Error`` or
     ``OSError``; a `Compressor` then goes on without.
 
@@ -57,7 +60,7 @@ class SqliteScoreCache:
         self.path = Path(path) / "scores.sqlite3" if os.path.isdir(path) else Path(path)  # noqa: PTH112
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._inode = 0
+        self._inode: int | None = None
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """The value of each key, in order; None where there is none."""
@@ -102,11 +105,14 @@ class SqliteScoreCache:
         if self._connection is not None and self._process != os.getpid():
             _inherited.append(self._connection)
             self._connection = None
+        if self._connection is not None and _inode(self.path) != self._inode:
+            # Else everything would go on, to and from a file that nobody sees any more.
+            self._close()
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
             try:
-                self._inode = self.path.stat().st_ino
+                self._inode = _inode(self.path)
                 _prepare(connection, self.path)
             except BaseException:
                 connection.close()
@@ -121,12 +127,14 @@ class SqliteScoreCache:
 
     def _set_aside(self) -> None:
         """Move a damaged file of ours out of the way, unless another process has done so."""
-        replaced = self._inode and self.path.stat().st_ino != self._inode
+        replaced = self._inode is not None and _inode(self.path) != self._inode
         if replaced:
             return
         with self.path.open("rb") as file:
             header = file.read(100)
-        if int.from_bytes(header[68:72], "big") != _APPLICATION:
+        # A database that ends within its header holds nothing, whoever began it.
+        is_stump = len(header) < 100 and header[:16] == _BEGINNING[: len(header)]
+        if not is_stump and int.from_bytes(header[68:72], "big") != _APPLICATION:
             raise sqlite3.DatabaseError(
                 f"{str(self.path)!r} is no file of scores and is left as it is; give another path"
             )
@@ -143,13 +151,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     # A power cut may cost the latest scores, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
-    if _is_ours(connection):
+    if _is_ours(connection) and _has_table(connection):
         return
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        if _is_ours(connection):
-            return
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        known = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        if known and not _is_ours(connection):
             raise sqlite3.DatabaseError(
                 f"{str(path)!r} is the database of something else; give another path"
             )
@@ -161,6 +168,19 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _is_ours(connection: sqlite3.Connection) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     return bool(application == _APPLICATION)
+
+
+def _has_table(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name='scores'")
+    return found.fetchone() is not None
+
+
+def _inode(path: Path) -> int | None:
+    """What tells the file at ``path`` from another one; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _get(connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:

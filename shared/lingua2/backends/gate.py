@@ -62,7 +62,7 @@ def decide(encoder: Encoder) -> Decisions:
     from lingua2.compressor import Compressor
     from lingua2.evaluation.survival import normalise, survives
 
-    compressor = Compressor._around(encoder)
+    compressor = Compressor.with_encoder(encoder)
     texts = [passage.text for passage in passages()]
     scored = encoder.score(texts)
     kept: list[NDArray[np.bool_]] = []

@@ -17,13 +17,20 @@ _INLINE = re.compile(r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)")
 _ROW = re.compile(r"^[^\n|]*\|[^\n]*$", re.MULTILINE)
 _RULE = re.compile(r"[ \t]*(?:\|[ \t]*)?:?-{2,}:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?\r?")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_OPENING = re.compile(r"[{\[]")
+_COLON = re.compile(r"[ \t\n\r]*:")
+# Braces and brackets of code, LaTeX and references open no JSON, and need not be tried.
+_OPENING = re.compile(r'\{[ \t\n\r]*"|\[[ \t\n\r]*(?:["{\[\d\-]|true|false|null|NaN|Infinity)')
 _DECODER = json.JSONDecoder()
 # A value with fewer words than this is a name, a state or a number rather than a text.
 _LONG_VALUE = 8
 # Characters that are read in vain, as a multiple of the text's: where every bracket of a page opens
 # what never closes, trying them all would take quadratic time.
 _VAIN = 16
+# Characters that the decoder gets at first, and how many times as many if these were too few. An
+# error counts the lines in front of its place, so the whole text would be read for every bracket.
+_PIECE, _GROWTH = 1024, 8
+# How far in front of an end what it cuts in two can begin: "-Infinity" is the longest.
+_TORN = 9
 # What ends a line for us and not for JSON: a gap with it would become a line break, which is not
 # allowed inside a string. And cutting words around an escape could leave half of it.
 _UNSAFE = re.compile(r"[\\\x85\u2028\u2029]")
@@ -61,7 +68,7 @@ def json_structure(text: str) -> list[Bounds]:
     for start, end in _documents(text):
         position = start
         for match in _STRING.finditer(text, start, end):
-            is_key = text[match.end() : end].lstrip()[:1] == ":"
+            is_key = _COLON.match(text, match.end(), end)
             value = match.group()
             if is_key or len(value.split()) < _LONG_VALUE or _UNSAFE.search(value):
                 continue
@@ -74,17 +81,34 @@ def json_structure(text: str) -> list[Bounds]:
 def _documents(text: str) -> Iterator[Bounds]:
     position, patience = 0, _VAIN * len(text)
     while patience > 0 and (match := _OPENING.search(text, position)):
-        try:
-            value, end = _DECODER.raw_decode(text, match.start())
-        except (ValueError, RecursionError) as error:
-            read = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
-            patience -= read - match.start() + 1
-            position = match.end()
+        start = match.start()
+        value, size, read = _decoded(text, start)
+        if not size:
+            patience -= read
+            position = start + 1
             continue
         # "[1]" is a reference, "{}" says nothing.
         if value and (isinstance(value, dict) or any(map(_is_telling, value))):
-            yield match.start(), end
-        position = end
+            yield start, start + size
+        position = start + size
+
+
+def _decoded(text: str, start: int) -> tuple[Any, int, int]:
+    """What stands at ``start``, its length, 0 where it is no JSON, and how much was read for it."""
+    size, read = _PIECE, 1
+    while True:
+        piece = text[start : start + size]
+        try:
+            return *_DECODER.raw_decode(piece), read
+        except json.JSONDecodeError as error:
+            read += error.pos
+            is_torn = error.msg.startswith("Unterminated") or error.pos >= len(piece) - _TORN
+        except (ValueError, RecursionError):
+            # A number with thousands of digits, or brackets in brackets.
+            return None, 0, read + len(piece)
+        if not is_torn or start + size >= len(text):
+            return None, 0, read
+        size *= _GROWTH
 
 
 def _is_telling(item: Any) -> bool:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import difflib
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import regex
-
+from lingua2._warnings import warn
 from lingua2.errors import BudgetWarning
 
-from . import blocks, patterns
+from . import blocks
 
-__all__ = ["GUARDS", "Span", "as_guards", "protected_spans"]
+if TYPE_CHECKING:
+    import regex
 
+__all__ = ["GUARDS", "Span", "as_guards", "protected_spans", "spans_by_text"]
+
+# For each of the user's expressions in one call, over all of its texts.
 _SECONDS = 0.5
+# Of these, what a text gets at first, see `_matched`.
+_FIRST = 1 / 8
 _FLAGS = {re.I: "i", re.M: "m", re.S: "s", re.X: "x", re.A: "a"}
 _NAME = re.compile(r"[a-z_]+")
 
@@ -30,19 +35,26 @@ class Span(NamedTuple):
     end: int
 
 
-def _matches(pattern: re.Pattern[str]) -> Callable[[str], list[tuple[int, int]]]:
-    return lambda text: [match.span() for match in pattern.finditer(text)]
+def _matches(name: str) -> Callable[[str], list[tuple[int, int]]]:
+    def find(text: str) -> list[tuple[int, int]]:
+        # They take long to compile, and most processes never need them.
+        from . import patterns
+
+        pattern: re.Pattern[str] = getattr(patterns, name)
+        return [match.span() for match in pattern.finditer(text)]
+
+    return find
 
 
 _FINDERS: dict[str, Callable[[str], list[tuple[int, int]]]] = {
-    "numbers": _matches(patterns.NUMBERS),
-    "dates": _matches(patterns.DATES),
-    "identifiers": _matches(patterns.IDENTIFIERS),
+    "numbers": _matches("NUMBERS"),
+    "dates": _matches("DATES"),
+    "identifiers": _matches("IDENTIFIERS"),
     "code": blocks.code,
     "json": blocks.json_structure,
     "tables": blocks.table_marks,
-    "headings": _matches(patterns.HEADINGS),
-    "quotes": _matches(patterns.QUOTES),
+    "headings": _matches("HEADINGS"),
+    "quotes": _matches("QUOTES"),
 }
 GUARDS = (*_FINDERS, "negations")
 """Names that ``protect`` takes beside regular expressions."""
@@ -76,6 +88,8 @@ def _as_guard(item: Any) -> str:
             f"unknown guard {item!r}; {hint}Known: {', '.join(GUARDS)}. A regular expression that "
             f"is a plain word is written '\\b{item or 'word'}\\b'"
         )
+    import regex
+
     try:
         _compiled(item)
     except regex.error as error:
@@ -85,38 +99,86 @@ def _as_guard(item: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> regex.Pattern[str]:
+    import regex
+
     return regex.compile(pattern)
 
 
 def protected_spans(text: str, guards: Iterable[str]) -> list[Span]:
     """Where ``text`` holds what ``guards`` name, by position; "negations" protects no span.
 
-    An expression of the user's that takes longer than half a second on a text protects nothing
-    more of it, with a `BudgetWarning`: a retrieved page must not be able to stop a service.
+    See `spans_by_text` for what limits the user's expressions.
 
     Args:
         text: Any string.
         guards: What `as_guards` returned.
     """
-    spans: list[Span] = []
+    return spans_by_text([text], guards)[0]
+
+
+def spans_by_text(texts: Sequence[str], guards: Iterable[str]) -> list[list[Span]]:
+    """`protected_spans` of each of ``texts``.
+
+    An expression of the user's has about half a second of wall time for all texts together. Then
+    it protects nothing more of them, and a `BudgetWarning` says so: retrieved pages must not be
+    able to stop a service.
+
+    Args:
+        texts: Any strings.
+        guards: What `as_guards` returned.
+    """
+    found: list[list[Span]] = [[] for _ in texts]
     for guard in guards:
         if guard in _FINDERS:
-            spans += [Span(guard, *bounds) for bounds in _FINDERS[guard](text)]
+            bounds = [_FINDERS[guard](text) for text in texts]
         elif guard not in GUARDS:
-            spans += [Span(guard, *bounds) for bounds in _within_time(guard, text)]
-    return sorted(spans, key=lambda span: (span.start, span.end))
+            bounds = _within_time(guard, texts)
+        else:
+            continue
+        for spans, own in zip(found, bounds, strict=True):
+            spans += [Span(guard, *pair) for pair in own]
+    return [sorted(spans, key=lambda span: (span.start, span.end)) for spans in found]
 
 
-def _within_time(pattern: str, text: str) -> Iterator[tuple[int, int]]:
-    try:
-        for match in _compiled(pattern).finditer(text, timeout=_SECONDS):
-            if match.end() > match.start():
-                yield match.span()
-    except TimeoutError:
-        warnings.warn(
-            f"the regular expression {pattern!r} in protect took longer than {_SECONDS} s on a "
-            f"text of {len(text):,} characters and protects nothing more of it; avoid nested "
-            "repetitions such as (a+)+",
-            BudgetWarning,
-            stacklevel=2,
-        )
+def _within_time(pattern: str, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+    compiled = _compiled(pattern)
+    deadline = time.monotonic() + _SECONDS
+    found: list[list[tuple[int, int]]] = []
+    for text in texts:
+        bounds, is_whole = _matched(compiled, text, deadline)
+        found.append(bounds)
+        if not is_whole:
+            break
+    else:
+        return found
+    missed = len(texts) - len(found) + 1
+    warn(
+        f"the regular expression {pattern!r} in protect took longer than {_SECONDS} s and protects "
+        f"nothing more in {missed} of {len(texts)} text{'s' * (len(texts) > 1)}; avoid nested "
+        "repetitions such as (a+)+",
+        BudgetWarning,
+    )
+    return [*found, *([] for _ in range(missed - 1))]
+
+
+def _matched(
+    pattern: regex.Pattern[str], text: str, deadline: float
+) -> tuple[list[tuple[int, int]], bool]:
+    """What ``pattern`` finds, and whether that is all."""
+    bounds: list[tuple[int, int]] = []
+    share = _SECONDS * _FIRST
+    while time.monotonic() < deadline:
+        bounds = []
+        try:
+            for match in pattern.finditer(text, timeout=share):
+                if match.end() > match.start():
+                    bounds.append(match.span())
+        except TimeoutError:
+            # The clock of `regex` is C's clock(): but on Windows the processor time of all threads
+            # of the process. That runs ahead where others compute, as when torch does, and behind
+            # where other processes take the processor. So little of it is given at first, then
+            # more and more, and what is left of the wall time decides.
+            share *= 2
+        else:
+            return bounds, True
+    return bounds, False

@@ -11,7 +11,7 @@ from lingua2.backends import FloatArray
 from lingua2.rendering import Layout
 from lingua2.text import BoolArray, IntArray
 
-from .finders import Span, protected_spans
+from .finders import Span, spans_by_text
 from .negations import governed
 
 __all__ = ["Guards", "guards_of"]
@@ -110,9 +110,10 @@ def guards_of(
     """
     units = np.zeros(len(layout), dtype=bool)
     blocks = np.full(len(layout), -1, dtype=np.int64)
+    found = spans_by_text([text.text for text in layouts], names)
     for i, text in enumerate(layouts):
         own = marked[i] if marked else ()
-        spans = [*protected_spans(text.text, names), *(Span("code", *bounds) for bounds in own)]
+        spans = [*found[i], *(Span("code", *bounds) for bounds in own)]
         for kind, start, end in spans:
             low = layout.offsets[i] + np.searchsorted(text.units.ends, start, side="right")
             high = layout.offsets[i] + np.searchsorted(text.units.starts, end, side="left")

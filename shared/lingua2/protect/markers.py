@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from lingua2.errors import InputError
+from lingua2._warnings import warn
+from lingua2.errors import InputError, MarkerWarning
 from lingua2.rendering import Span
 from lingua2.scores import ScoredText
 from lingua2.text import IntArray, Units
@@ -78,25 +80,58 @@ class Marked:
         return begin, stop, origin
 
 
-def unmarked(texts: Sequence[str], markers: tuple[str, str] | None) -> list[Marked]:
+def unmarked(
+    texts: Sequence[str],
+    markers: tuple[str, str] | None,
+    errors: Literal["warn", "raise"] = "warn",
+) -> list[Marked]:
     """``texts`` without their markers.
+
+    A splitter may have cut between two markers. So what never closes reaches to the end of its
+    text, and what closes first of all begins with it; any other marker without its counterpart is
+    taken out and means nothing.
 
     Args:
         texts: Any strings.
         markers: What opens and what closes; both may be the same. None leaves the texts alone.
+        errors: What to do about markers without their counterpart beside that.
 
     Raises:
-        InputError: A marker opens twice, closes what was not opened, or is never closed.
+        InputError: ``errors`` is "raise", and a marker opens twice, closes what was not opened, or
+            is never closed.
+
+    Warns:
+        MarkerWarning: The same with "warn", once for all texts.
     """
     if markers is None:
         nothing = np.zeros(0, dtype=np.int64)
         return [Marked(text, text, (), nothing, nothing) for text in texts]
     # Where one begins like the other the longer one is meant.
     either = re.compile("|".join(map(re.escape, sorted(markers, key=len, reverse=True))))
-    return [_without(number, text, markers, either) for number, text in enumerate(texts)]
+    results = [_without(text, markers, either) for text in texts]
+    strays = [(number, stray) for number, (_, stray) in enumerate(results) if stray is not None]
+    if strays:
+        sentence = _sentence(*strays[0], markers)
+        if errors == "raise":
+            raise InputError(sentence)
+        count = f"{len(strays)} of {len(texts)} text{'s' * (len(texts) > 1)}"
+        warn(
+            f"{sentence}. In {count} a marker has no counterpart; what was cut off there is "
+            "protected to the end or from the beginning of its text; marker_errors='raise' refuses "
+            "such texts",
+            MarkerWarning,
+        )
+    return [marked for marked, _ in results]
 
 
-def _without(number: int, text: str, markers: tuple[str, str], either: re.Pattern[str]) -> Marked:
+_Stray = tuple[re.Match[str], str]
+
+
+def _without(
+    text: str, markers: tuple[str, str], either: re.Pattern[str]
+) -> tuple[Marked, _Stray | None]:
+    """A text without its markers, and the first one that has no counterpart with what it does."""
+    strays: list[_Stray] = []
     parts: list[str] = []
     spans: list[Span] = []
     cuts: list[int] = []
@@ -112,24 +147,28 @@ def _without(number: int, text: str, markers: tuple[str, str], either: re.Patter
             opened = None
             spans.append((begin, here))
         else:
-            what = "opens again" if opened else "closes nothing"
-            raise InputError(_sentence(number, match, what, markers))
+            strays.append((match, "opens again" if opened else "closes nothing"))
+            if not opened and not cuts:
+                spans.append((0, here))
         removed += len(match.group())
         position = match.end()
         cuts.append(here)
         shifts.append(removed)
     if opened is not None:
-        raise InputError(_sentence(number, opened, "is never closed", markers))
-    return Marked(
+        strays.append((opened, "is never closed"))
+        spans.append((begin, len(text) - removed))
+    marked = Marked(
         source=text,
         text="".join([*parts, text[position:]]),
         spans=tuple(spans),
         cuts=np.array(cuts, dtype=np.int64),
         shifts=np.array(shifts, dtype=np.int64),
     )
+    return marked, strays[0] if strays else None
 
 
-def _sentence(number: int, match: re.Match[str], what: str, markers: tuple[str, str]) -> str:
+def _sentence(number: int, stray: _Stray, markers: tuple[str, str]) -> str:
+    match, what = stray
     return (
         f"texts[{number}]: the marker {match.group()!r} at character {match.start()} {what}; every "
         f"{markers[0]!r} needs one {markers[1]!r} behind it, without another one inside"

@@ -184,7 +184,7 @@ def _report(
     probabilities = word_probabilities(encoder, held_out)
     survival: list[Survival] = []
     if questions:
-        survival = answer_survival(Compressor._around(encoder), questions, SURVIVAL_RATES)
+        survival = answer_survival(Compressor.with_encoder(encoder), questions, SURVIVAL_RATES)
     return TrainingReport(
         output=settings.output,
         steps=int(trainer.state.global_step),
