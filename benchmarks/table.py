@@ -128,9 +128,7 @@ def causal(result: Mapping[str, Any]) -> str:
         (
             f"{name}, {label}",
             milliseconds(own["median"]),
-            times(1 / own["times_as_fast"]["median"])
-            if own["times_as_fast"]["median"] != 1
-            else "",
+            _share(own["times_as_fast"]["median"]),
             f"{own['tokens_kept'] / line['tokens']:.0%}",
         )
         for label, line in result["inputs"].items()

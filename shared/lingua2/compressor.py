@@ -329,8 +329,14 @@ class Compressor:
 
     @classmethod
     def with_encoder(cls, encoder: Encoder) -> Compressor:
-        """A compressor that scores with ``encoder``, for models that exist in memory only."""
-        # Its weights may go on changing, so nothing is remembered.
+        """A compressor around a model that exists in memory only, such as one in training.
+
+        Args:
+            encoder: Scores the texts; nothing is remembered, since its weights may go on changing.
+
+        Returns:
+            A compressor with default options and without stored scores.
+        """
         made = cls(score_memory=0)
         made._encoder, made._identity = encoder, None
         return made
