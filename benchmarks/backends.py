@@ -13,12 +13,13 @@ import contextlib
 import random
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _common
 import speed
-from _measure import use_threads
+from _measure import seconds, turns, use_threads
 
 from lingua2 import Compressor, Lingua2Error
 
@@ -69,22 +70,12 @@ def race(
     made: dict[str, Callable[[], object]], repeats: int, slow: set[str]
 ) -> dict[str, dict[str, Any]]:
     """Seconds of each contender; fast ones run several times a round, and their best counts."""
-    times: dict[str, list[float]] = {name: [] for name in made}
-    for number in range(repeats + 1):
-        for name, work in made.items():
-            taken = min(speed.seconds(work) for _ in range(1 if name in slow else 5))
-            # The first round warms up.
-            if number:
-                times[name].append(taken)
-        _common.note(f"  round {number}/{repeats}")
-    found: dict[str, dict[str, Any]] = {}
-    for name, own in times.items():
-        pairs = zip(times[REFERENCE], own, strict=True)
-        found[name] = {
-            **speed.spread(own),
-            "times_as_fast": speed.spread([a / b for a, b in pairs]),
-        }
-    return found
+    timed = {name: partial(_best, work, 1 if name in slow else 5) for name, work in made.items()}
+    return turns(timed, repeats, REFERENCE)
+
+
+def _best(work: Callable[[], object], times: int) -> float:
+    return min(seconds(work) for _ in range(times))
 
 
 def named(texts: list[str]) -> str:
