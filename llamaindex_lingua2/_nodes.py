@@ -32,11 +32,11 @@ __all__ = [
     "question",
     "rescored",
     "set_text",
+    "shifted",
     "shows_media",
     "stored",
     "stripped",
     "text_of",
-    "trimmed",
 ]
 
 SCORES_KEY = "lingua2_scores"
@@ -137,19 +137,10 @@ def contexts(nodes: Iterable[BaseNode], separator: str, *, framed: bool) -> set[
     return {separator.join(shown), separator.join(filter(None, stripped))}
 
 
-def trimmed(kept: tuple[str, Sequence[Span]], source: str) -> tuple[str, list[Span]]:
-    """A text without its indentation, and the characters of ``source`` that it consists of.
-
-    Args:
-        kept: What was kept of ``source.strip()``: the text, and the spans in it.
-        source: The text of the node.
-    """
-    text, spans = kept
+def shifted(spans: Sequence[Span], source: str) -> list[Span]:
+    """Characters of ``source.strip()`` as those of ``source``."""
     shift = len(source) - len(source.lstrip())
-    indent = len(text) - len(text.lstrip())
-    moved = [(start + shift, end + shift) for start, end in spans]
-    # Only what opens the first span can be white space: a span ends with a word.
-    return text[indent:], [(start + indent, end) for start, end in moved[:1]] + moved[1:]
+    return [(start + shift, end + shift) for start, end in spans]
 
 
 def copied(node: BaseNode) -> BaseNode:

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Literal, Self
 
 from llama_index.core.bridge.pydantic import Field
@@ -38,11 +37,11 @@ from ._nodes import (
     question,
     rescored,
     set_text,
+    shifted,
     shows_media,
     stored,
     stripped,
     text_of,
-    trimmed,
 )
 
 __all__ = ["STATISTICS_KEYS", "Lingua2Postprocessor"]
@@ -227,6 +226,8 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
             "frames": [frame(node) for node in nodes] if self.count_metadata else None,
             "keep_empty": [self._stays(node) for node in nodes],
             "token_counter": self._counter(),
+            # Most response synthesizers do.
+            "strip": True,
         }
 
     def _stays(self, node: BaseNode) -> bool:
@@ -243,49 +244,31 @@ class Lingua2Postprocessor(BaseNodePostprocessor, ModelComponent, CompressionOpt
         packed, vectors = stored(nodes, SCORES_KEY), stored(nodes, EMBEDDINGS_KEY)
         nodes = [bare(node) for node in nodes]
         arguments = self._arguments(nodes, query) | {"relevance": relevance}
-        compress = partial(self.compressor.compress, scores=packed, embeddings=vectors, **arguments)
-        result = compress()
-        limit = result.budget
-        # With a rate the core decides what is too small to be compressed.
-        spared = self.rate is not None and limit == result.original_tokens
-        if result.texts == result.sources and (
-            limit is None or spared or self._tokens(nodes) <= limit
-        ):
+        result = self.compressor.compress(scores=packed, embeddings=vectors, **arguments)
+        if result.texts == result.sources and self._fits_whole(nodes, result):
             whole = map(text_of, nodes)
             return self._rebuilt(nodes, ((text, [(0, len(text))]) for text in whole), result)
-        asked = limit or 0
-        while True:
-            pairs = zip(result.texts, result.spans, strict=True)
-            rebuilt = self._rebuilt(nodes, map(trimmed, pairs, map(text_of, nodes)), result)
-            if limit is None or spared or not any(result.texts):
-                return rebuilt
-            # A first word that loses its indentation may become more tokens than were counted.
-            excess = self._tokens(rebuilt) - limit
-            if excess <= 0:
-                return rebuilt
-            asked -= excess
-            if asked <= 0:
-                return self._rebuilt(nodes, [("", [])] * len(nodes), None)
-            rate = None if self.rate is None else asked / result.original_tokens
-            result = compress(rate=rate, target_token=asked if rate is None else None)
+        kept = zip(result.texts, map(shifted, result.spans, map(text_of, nodes)), strict=True)
+        return self._rebuilt(nodes, kept, result)
 
-    def _tokens(self, nodes: Sequence[BaseNode | None]) -> int:
-        """The reader's tokens of ``nodes``, in whichever way of showing them costs more."""
+    def _fits_whole(self, nodes: Sequence[BaseNode], result: CompressionResult) -> bool:
+        """Whether ``nodes``, of which nothing was dropped, can keep their outer white space."""
+        # With a rate the core decides what is too small to be compressed.
+        if result.budget is None or (self.rate and result.budget == result.original_tokens):
+            return True
         count = resolve_token_counter(self._counter())
-        returned = [node for node in nodes if node is not None]
-        return max(
-            map(count, contexts(returned, self.document_separator, framed=self.count_metadata))
-        )
+        ways = contexts(nodes, self.document_separator, framed=self.count_metadata)
+        return max(map(count, ways)) <= result.budget
 
     def _rebuilt(
         self,
         nodes: Sequence[BaseNode],
         kept: Iterable[tuple[str, Sequence[Span]]],
-        result: CompressionResult | None,
+        result: CompressionResult,
     ) -> list[BaseNode | None]:
         """``nodes`` with the texts and spans ``kept``, of which ``result`` knows what they cost."""
         count = resolve_token_counter(self._counter()) if self.add_statistics else None
-        losses = result.losses()["texts"] if result and count else [None] * len(nodes)
+        losses = result.losses()["texts"] if count else [None] * len(nodes)
         rebuilt: list[BaseNode | None] = []
         for node, (text, spans), lost in zip(nodes, kept, losses, strict=True):
             source = text_of(node)

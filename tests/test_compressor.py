@@ -54,6 +54,33 @@ def assert_faithful(result: CompressionResult) -> None:
 # --- the budget
 
 
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sources=st.lists(texts, min_size=1, max_size=4),
+    frame=st.sampled_from([("", ""), (" title: pier\n", "\n"), ("\t", "")]),
+    target=st.integers(1, 60),
+)
+def test_the_budget_holds_for_readers_that_strip(
+    tiny: Compressor, sources: list[str], frame: tuple[str, str], target: int
+) -> None:
+    frames = [frame] * len(sources)
+    result = tiny.compress(sources, target_token=target, frames=frames, strip=True)
+    shown = [frame[0] + text + frame[1] for text in result.texts if text]
+    bare = "\n\n".join(filter(None, (text.strip() for text in shown)))
+    assert result.compressed_tokens == max(count(result.prompt), count(bare)) <= target
+    assert_faithful(result)
+    if result.texts != sources:
+        assert all(text == text.strip() for text in result.texts)
+
+
+def test_an_indentation_that_a_reader_strips_saves_no_tokens(tiny: Compressor) -> None:
+    # "sailors" is one token behind a space and two at the beginning.
+    source = "  sailors"
+    assert count(source) < count(source.strip())
+    assert tiny.compress([source], target_token=count(source)).texts == [source]
+    assert tiny.compress([source], target_token=count(source), strip=True).texts == [""]
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sources=st.lists(texts, max_size=4),

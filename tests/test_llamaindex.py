@@ -323,8 +323,7 @@ def test_an_indentation_that_the_reader_does_not_see_saves_no_tokens(
 ) -> None:
     compressor = shared.model_copy(update={"target_token": budget})
     sent, _ = sent_by(compressor, scored(VALVES))
-    assert tokens(sent) <= budget
-    assert bool(sent) == (budget > 1)
+    assert 0 < tokens(sent) <= budget
 
 
 @pytest.mark.parametrize("options", [{"target_token": 9}, {"target_token": 30}, {"threshold": 0.5}])

@@ -53,7 +53,7 @@ def fill_budget(
     """
 
     def measure(kept: IntArray) -> int:
-        return count(prompt.render(kept))
+        return prompt.tokens(kept, count)
 
     kept, used, position = _prefix(prompt, order, budget, measure, clean)
     if used >= budget or position == len(order):

@@ -236,6 +236,7 @@ class Compressor:
         keep_empty: bool | Sequence[bool] = False,
         scores: Sequence[bytes | str | None] | None = None,
         embeddings: Sequence[bytes | str | None] | None = None,
+        strip: bool = False,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """Compress ``texts`` together to one budget.
@@ -256,6 +257,9 @@ class Compressor:
             embeddings: What `pack_embeddings` gave for each text, as bytes or as `packed_text` made
                 of it, or None. Where ``relevance`` embeds, the sentences of such texts are not
                 embedded again; damaged or stale ones are ignored.
+            strip: The reader may cut off the white space around each framed text, as LlamaIndex's
+                response synthesizers do. What is left of a text then has none, and whichever way
+                of showing the prompt costs more counts.
             **options: The fields of `CompressionOptions`.
 
         Returns:
@@ -291,7 +295,7 @@ class Compressor:
         packed = checked_stored(scores, len(sources), "scores")
         vectors = checked_stored(embeddings, len(sources), "embeddings")
         stored = self._embeddings.stored(vectors, resolved.embeddings_name)
-        job = Job(sources, around, stay, query or "", resolved, count, stored)
+        job = Job(sources, around, stay, query or "", resolved, count, stored, strip=strip)
         if job.fits():
             labels = resolved.return_word_label
             return job.unchanged(self._scored(job.sources, packed) if labels else None)
@@ -309,6 +313,7 @@ class Compressor:
         keep_empty: bool | Sequence[bool] = False,
         scores: Sequence[bytes | str | None] | None = None,
         embeddings: Sequence[bytes | str | None] | None = None,
+        strip: bool = False,
         **options: Unpack[OptionOverrides],
     ) -> CompressionResult:
         """`compress` in a worker thread, so that the event loop stays free."""
@@ -323,6 +328,7 @@ class Compressor:
             keep_empty=keep_empty,
             scores=scores,
             embeddings=embeddings,
+            strip=strip,
             **options,
         )
         return await asyncio.to_thread(call)

@@ -14,7 +14,7 @@ from .backends import FloatArray
 from .budget import fill_budget
 from .counting import TokenCounter
 from .options import CompressionOptions
-from .prompt import Frame, Prompt, join_texts
+from .prompt import Frame, Prompt, count_prompt
 from .protect.guards import Guards, guards_of
 from .protect.markers import unmarked
 from .relevance import NOTHING_STORED, StoredVectors, question_values
@@ -48,6 +48,8 @@ class Job:
         options: CompressionOptions,
         count: TokenCounter,
         vectors: StoredVectors = NOTHING_STORED,
+        *,
+        strip: bool = False,
     ) -> None:
         self._marked = unmarked(sources, options.markers, options.marker_errors)
         self.sources = sources = [own.text for own in self._marked]
@@ -57,8 +59,9 @@ class Job:
         self.options = options
         self.count = count
         self._vectors = vectors
-        self.original_tokens = count(
-            join_texts(sources, frames, options.document_separator, keep_empty)
+        self.strip = strip
+        self.original_tokens = count_prompt(
+            count, sources, frames, options.document_separator, keep_empty, strip=strip
         )
         self.budget = self._budget()
 
@@ -89,8 +92,10 @@ class Job:
         breaks = not options.drop_consecutive and any(
             "\n" in t for t in options.force_tokens if not t.strip()
         )
-        layouts = [Layout(s.text, s.units, keep_breaks=breaks) for s in scored]
-        prompt = Prompt(layouts, self.frames, options.document_separator, self.keep_empty)
+        strip = self.strip
+        layouts = [Layout(s.text, s.units, keep_breaks=breaks, strip=strip) for s in scored]
+        around = self.frames, options.document_separator, self.keep_empty
+        prompt = Prompt(layouts, *around, strip)
         layout = prompt.layout
         own = [s.probabilities(options.token_to_word) for s in scored]
         ids = force_ids(layout, options.force_tokens)
@@ -118,7 +123,7 @@ class Job:
             kept = np.flatnonzero(candidates & whole)
             if options.drop_consecutive:
                 kept = drop_consecutive(kept, np.where(spared, -1, ids), prompt.document)
-            used = self.count(prompt.render(kept))
+            used = prompt.tokens(kept, self.count)
         else:
             wanted = _Wanted(_joined(own), relevance, forced, guards, ids, candidates)
             kept, used = self._fill(prompt, self.budget, wanted)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .counting import TokenCounter
 from .rendering import Layout
 from .text import IntArray
 
-__all__ = ["Frame", "Prompt", "join_texts"]
+__all__ = ["Frame", "Prompt", "count_prompt", "join_texts"]
 
 Frame = tuple[str, str]
 """What the reader sees directly before and after a text, such as a node's metadata."""
@@ -20,10 +21,36 @@ def join_texts(
     texts: Sequence[str], frames: Sequence[Frame], separator: str, keep_empty: Sequence[bool]
 ) -> str:
     """The prompt that consists of ``texts``; empty ones are left out but where they stay."""
+    return separator.join(_shown(texts, frames, keep_empty))
+
+
+def count_prompt(
+    count: TokenCounter,
+    texts: Sequence[str],
+    frames: Sequence[Frame],
+    separator: str,
+    keep_empty: Sequence[bool],
+    *,
+    strip: bool = False,
+) -> int:
+    """Tokens of the prompt that consists of ``texts``.
+
+    With ``strip`` a reader may cut off the white space around each framed text and pass over what
+    is blank; whichever way costs more counts.
+    """
+    shown = _shown(texts, frames, keep_empty)
+    prompt = separator.join(shown)
+    tokens = count(prompt)
+    if strip:
+        bare = separator.join(filter(None, (text.strip() for text in shown)))
+        if bare != prompt:
+            return max(tokens, count(bare))
+    return tokens
+
+
+def _shown(texts: Sequence[str], frames: Sequence[Frame], keep_empty: Sequence[bool]) -> list[str]:
     rows = zip(texts, frames, keep_empty, strict=True)
-    return separator.join(
-        [before + text + after for text, (before, after), stays in rows if text or stays]
-    )
+    return [before + text + after for text, (before, after), stays in rows if text or stays]
 
 
 @dataclass(slots=True)
@@ -35,6 +62,7 @@ class Prompt:
         frames: What stands around each text.
         separator: What stands between two texts.
         keep_empty: Per text, whether it still shows its frame where no unit of it is kept.
+        strip: Whether the reader may see each text and its frame without outer white space.
         layout: The units of all texts.
     """
 
@@ -42,6 +70,7 @@ class Prompt:
     frames: Sequence[Frame]
     separator: str
     keep_empty: Sequence[bool]
+    strip: bool = False
     layout: Layout = field(init=False)
     _last: tuple[IntArray, list[str]] | None = field(init=False, default=None, repr=False)
 
@@ -82,7 +111,12 @@ class Prompt:
 
     def render(self, kept: IntArray) -> str:
         """The whole prompt with the given units of the set kept."""
-        return self.join(self.texts(kept))
+        return join_texts(self.texts(kept), self.frames, self.separator, self.keep_empty)
+
+    def tokens(self, kept: IntArray, count: TokenCounter) -> int:
+        """Tokens of the whole prompt with the given units of the set kept."""
+        around = self.frames, self.separator, self.keep_empty
+        return count_prompt(count, self.texts(kept), *around, strip=self.strip)
 
     def texts(self, kept: IntArray) -> list[str]:
         """What is left of each text with the given units of the set kept."""
@@ -90,7 +124,3 @@ class Prompt:
         if self._last is None or self._last[0] is not kept:
             self._last = kept, self.layout.texts(kept)
         return self._last[1]
-
-    def join(self, texts: Sequence[str]) -> str:
-        """The prompt that consists of ``texts``, each in its frame."""
-        return join_texts(texts, self.frames, self.separator, self.keep_empty)

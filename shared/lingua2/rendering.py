@@ -37,23 +37,27 @@ class Layout:
         offsets: Number of each text's first unit, and ``n``.
     """
 
-    def __init__(self, text: str, units: Units, *, keep_breaks: bool = False) -> None:
+    def __init__(
+        self, text: str, units: Units, *, keep_breaks: bool = False, strip: bool = False
+    ) -> None:
         """Prepare ``text`` for rendering.
 
         Args:
             text: The text.
             units: Its units.
             keep_breaks: Keep every line break of a gap in which words were dropped, not one.
+            strip: Leave out what white space would stand around what is left of a text.
         """
         self.text = text
         self.units = units
         self.origins = np.array([0, len(text) + 1])
         self.offsets = np.array([0, len(units)])
         self._keep_breaks = keep_breaks
+        self._strip = strip
 
     @classmethod
     def joined(cls, layouts: Sequence[Layout]) -> Layout:
-        """The texts of several layouts of one text each, which all keep breaks or all do not."""
+        """The texts of several layouts of one text each, all made with the same options."""
         if len(layouts) == 1:
             return layouts[0]
         # Not a newline: one text may end with the "\r" that would swallow it.
@@ -66,7 +70,8 @@ class Layout:
         starts = np.concatenate([layout.units.starts for layout in layouts] or [none]) + shift
         ends = np.concatenate([layout.units.ends for layout in layouts] or [none]) + shift
         keep_breaks = any(layout._keep_breaks for layout in layouts)
-        made = cls(text, Units(starts, ends), keep_breaks=keep_breaks)
+        strip = any(layout._strip for layout in layouts)
+        made = cls(text, Units(starts, ends), keep_breaks=keep_breaks, strip=strip)
         made.origins = origins
         made.offsets = np.array([0, *itertools.accumulate(sizes)])
         return made
@@ -127,7 +132,7 @@ class Layout:
             return self.text[self.ends[left] : self._stops[left]] if left >= 0 else ""
         start = self.starts[right]
         if left < 0:
-            return self.text[self._indents[right] : start]
+            return "" if self._strip else self.text[self._indents[right] : start]
         end = self.ends[left]
         if right == left + 1:
             return self.text[end:start]
@@ -175,7 +180,12 @@ class Layout:
 
     def _characters(self, firsts: IntArray, lasts: IntArray) -> tuple[IntArray, IntArray]:
         """Where runs begin and end in ``text``."""
-        return self.gaps.indents[firsts], self._stop_array[lasts]
+        starts = self.gaps.indents[firsts]
+        if self._strip and len(firsts):
+            document = self.document[firsts]
+            first = np.append(True, document[1:] != document[:-1])
+            starts = np.where(first, self.units.starts[firsts], starts)
+        return starts, self._stop_array[lasts]
 
     def _bounds(self, firsts: IntArray) -> list[tuple[int, int]]:
         """Which runs are those of each text, given the first unit of every run."""
@@ -231,6 +241,8 @@ class Layout:
     def _stop_array(self) -> IntArray:
         """Where each unit ends; the last one of a text takes with it what follows."""
         stops = self.units.ends.copy()
+        if self._strip:
+            return stops
         filled = self._filled
         stops[self.offsets[filled + 1] - 1] = self.origins[filled + 1] - 1
         return stops
