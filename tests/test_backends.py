@@ -32,7 +32,7 @@ from lingua2.backends.tracing import tracing
 from lingua2.encoder import Encoder
 from lingua2.evaluation.survival import normalise, survives
 from lingua2.loading import Checkpoint, load_checkpoint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 from samples import CHINESE, MANY_KINDS, PROSE
 
 RUNTIMES = {

@@ -16,7 +16,7 @@ from lingua2.backends import Backend, FloatArray
 from lingua2.backends.torch import TorchBackend
 from lingua2.encoder import Encoder
 from lingua2.loading import Checkpoint, load_checkpoint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 from lingua2.scores import quantised
 from samples import AWKWARD, CHINESE, MANY_KINDS, PROSE
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import lingua2
-from lingua2.options import CompressionOptions, ModelOptions, OptionOverrides
+from lingua2.model_options import ModelOptions
+from lingua2.options import CompressionOptions, OptionOverrides
 
 PACKAGES = ("lingua2", "langchain_lingua2", "llamaindex_lingua2")
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from lingua2 import Compressor, InputError, ModelLoadError, OptionError, score_memory, scores
 from lingua2.fingerprint import fingerprint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 from lingua2.score_memory import RecentScores
 from lingua2.score_store import ScoreStatistics
 from lingua2.scores import (

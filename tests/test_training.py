@@ -24,7 +24,7 @@ from lingua2.dataset import Example, write_examples
 from lingua2.errors import ModelLoadError, TrainingError
 from lingua2.evaluation import Question
 from lingua2.loading import Checkpoint, load_checkpoint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 from lingua2.text import split_units
 from lingua2.training import TrainingOptions, checks, train, trainer
 from lingua2.training.batches import Steps, balanced

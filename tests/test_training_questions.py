@@ -13,8 +13,9 @@ from lingua2 import OptionError
 from lingua2.dataset import Example
 from lingua2.errors import TrainingError
 from lingua2.loading import Checkpoint, load_checkpoint
-from lingua2.options import ModelOptions, validated
+from lingua2.model_options import ModelOptions
 from lingua2.questions import READS_QUESTIONS
+from lingua2.strict import validated
 from lingua2.text import split_units
 from lingua2.training import TrainingOptions, train
 from lingua2.training.batches import Steps

@@ -20,7 +20,8 @@ from .errors import (
     TokenCounterError,
 )
 from .estimate import BreakEven, break_even
-from .options import CompressionOptions, ModelOptions
+from .model_options import ModelOptions
+from .options import CompressionOptions
 from .ordering import reading_order
 from .result import CompressionResult, DroppedForced, Word
 from .score_cache import ScoreCache

@@ -32,7 +32,7 @@ from ._compat_words import (
 from .counting import tiktoken_encoding, well_formed
 from .errors import InputError, OptionError
 from .loading import load_checkpoint
-from .options import ModelOptions
+from .model_options import ModelOptions
 
 __all__ = ["CompressedPrompt", "PromptCompressor"]
 

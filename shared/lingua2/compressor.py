@@ -27,20 +27,14 @@ from .embedding_store import EmbeddingStatistics, EmbeddingStore
 from .errors import InputError, ModelLoadError, OptionError
 from .fingerprint import Identity
 from .job import Job
-from .options import (
-    BUDGET_OPTIONS,
-    CompressionOptions,
-    ModelOptions,
-    OptionOverrides,
-    resolve_options,
-    unknown_option,
-    validated,
-)
+from .model_options import ModelOptions
+from .options import BUDGET_OPTIONS, CompressionOptions, OptionOverrides, resolve_options
 from .relevance import STRINGS_HAVE_NO_SCORES, check_number
 from .result import CompressionResult
 from .score_store import ScoreStatistics, ScoreStore
 from .scores import ScoredText, pack_scores, unscored
 from .sources import check_source
+from .strict import unknown_option, validated
 
 if TYPE_CHECKING:
     from .encoder import Encoder

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import ModelLoadError
-from .options import ModelOptions
+from .model_options import ModelOptions
 from .sources import locate
 
 __all__ = ["FileState", "Identity", "file_states", "fingerprint"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ModelLoadError
-from .options import ModelOptions
+from .model_options import ModelOptions
 from .questions import READS_QUESTIONS
 from .sources import check_labels, locate
 

@@ -1,45 +1,29 @@
 """Every user-facing option, once.
 
 ``Compressor``, the LangChain compressor and the LlamaIndex postprocessor all take their options
-from the two models here, so a name, a default or a limit is written in exactly one place.
+from `CompressionOptions` here and from `ModelOptions`, so a name, a default or a limit is written
+in exactly one place.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, Self, TypedDict
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SkipValidation,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, model_validator
 
-from .errors import Lingua2Error, OptionError
 from .protect.finders import as_guards
 from .relevance import embedder_of, is_score
-from .score_cache import is_score_cache
+from .strict import Number, StrictOptions, Strings, validated
 
 __all__ = [
     "BUDGET_OPTIONS",
     "DEFAULT_COUNTER",
     "CompressionOptions",
-    "ModelOptions",
-    "Number",
     "OptionOverrides",
-    "StrictOptions",
-    "Strings",
     "TokenCounterSpec",
     "resolve_options",
-    "validated",
 ]
 
 BUDGET_OPTIONS = ("target_token", "rate", "threshold")
@@ -47,24 +31,6 @@ BUDGET_OPTIONS = ("target_token", "rate", "threshold")
 
 DEFAULT_COUNTER = "cl100k_base"
 """Counts tokens where nothing else is said."""
-
-
-def _no_bool(value: Any) -> Any:
-    # True is an int in Python; `rate=True` is a slip, not a rate of 1.
-    if isinstance(value, bool):
-        raise ValueError(f"expected a number, got {value!r}")
-    return value
-
-
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, str):
-        raise ValueError(
-            f"expected a list of strings, got the single string {value!r}; write [{value!r}]"
-        )
-    return value
-
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def _known_relevance(value: Any) -> Any:
@@ -106,96 +72,9 @@ def _known_counter(value: Any) -> Any:
     return value
 
 
-def _usable_cache(value: Any) -> Any:
-    if not is_score_cache(value):
-        raise ValueError(
-            "expected a path, a store with mget and mset (LangChain), with get and put "
-            f"(LlamaIndex) or with get_many and set_many, or None, got {str(value)[:80]!r}"
-        )
-    return value
-
-
-Number = BeforeValidator(_no_bool)
-"""Beside a number's type: refuses booleans."""
-Strings = BeforeValidator(_as_tuple)
-"""Beside the type of a list of strings: refuses a single string."""
 TokenCounterSpec = Annotated[
     str | Callable[[str], Any] | Any, SkipValidation, AfterValidator(_known_counter)
 ]
-
-
-def unknown_option(name: str, known: Iterable[str]) -> OptionError:
-    """What to raise where an option is called ``name``."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return OptionError(f"unknown option {name!r}; {hint}")
-
-
-class StrictOptions(BaseModel):
-    """A model of settings that refuses unknown names and hints at near ones."""
-
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for name in values.keys() - cls.model_fields.keys():
-                raise unknown_option(str(name), cls.model_fields)
-        return values
-
-
-class ModelOptions(StrictOptions):
-    """Which checkpoint scores the words, and where it runs."""
-
-    model_name: str | Path | None = None
-    """A local directory or a Hugging Face hub id; ``None`` is the embedded model (no network)."""
-
-    device_map: str = "auto"
-    """A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` is CUDA where there is one."""
-
-    backend: Literal[
-        "torch",
-        "torch-fp32",
-        "torch-int8",
-        "onnx",
-        "onnx-int8",
-        "openvino",
-        "openvino-int8",
-        "auto",
-    ] = "torch"
-    """What runs the model. ``"torch"`` computes in fp16 on CUDA and in fp32 elsewhere, the others
-    run on the CPU; ``"auto"`` measures what is installed and takes the fastest that decides as
-    PyTorch in fp32 does."""
-
-    trust_remote_code: bool = False
-    """Run Python code that comes with a hub checkpoint. Off: such checkpoints are refused."""
-
-    max_length: Annotated[int, Number, Field(ge=8)] = 512
-    """Longest window in model tokens, special tokens included; capped by the model's own limit."""
-
-    max_batch_tokens: Annotated[int, Number, Field(ge=1)] | None = None
-    """Padded tokens of one forward pass; ``None`` takes what was measured best for the device."""
-
-    score_cache: Annotated[Any, BeforeValidator(_usable_cache)] = None
-    """Where scores outlive the process: the path of an SQLite file, a LangChain ``ByteStore``, a
-    LlamaIndex key-value store or a `ScoreCache`; ``None`` keeps them in memory only."""
-
-    score_memory: Annotated[int, Number, Field(ge=0)] = 64_000_000
-    """Bytes for the scores of recent texts in memory; 0 scores a text anew in every call."""
-
-    @model_validator(mode="after")
-    def _check_device(self) -> Self:
-        cpu_only = self.backend not in ("auto", "torch", "torch-fp32")
-        if cpu_only and self.device_map not in ("auto", "cpu"):
-            raise ValueError(
-                f"backend={self.backend!r} runs on the CPU and device_map={self.device_map!r} is "
-                "another device; give device_map='cpu' or backend='torch'"
-            )
-        return self
 
 
 class CompressionOptions(StrictOptions):
@@ -226,7 +105,8 @@ class CompressionOptions(StrictOptions):
 
     force_tokens: Annotated[tuple[str, ...], Strings] = ()
     """Words, phrases or punctuation marks that are kept wherever they stand as whole units;
-    a newline keeps every line break, as a plain ``"\\n"`` where words beside it go."""
+    a newline keeps every line break: ``"\\r\\n"`` as it stands, rarer ones as ``"\\n"`` where words
+    beside them go."""
 
     force_reserve_digit: bool = False
     """Keep every word that contains a digit."""
@@ -370,29 +250,3 @@ class OptionOverrides(TypedDict, total=False):
     context_level_target_token: int | None
     force_context_ids: tuple[int, ...] | list[int]
     return_word_label: bool
-
-
-def validated(model: type[M], values: dict[str, Any]) -> M:
-    """``model(**values)`` with an error that reads like a sentence.
-
-    Raises:
-        OptionError: A value is not allowed or a name is unknown.
-    """
-    try:
-        return model(**values)
-    except ValidationError as error:
-        found = error.errors()
-        cause = found[0].get("ctx", {}).get("error")
-        if len(found) == 1 and isinstance(cause, Lingua2Error):
-            raise cause from error
-        lines = [_sentence(item) for item in found]
-        raise OptionError("; ".join(lines)) from error
-
-
-def _sentence(item: Any) -> str:
-    # Behind the field stand pydantic's own names for what it tried.
-    name = ".".join(map(str, item["loc"][:1]))
-    message = item["msg"].removeprefix("Value error, ")
-    if not name or item["type"] == "value_error":
-        return f"{name}: {message}" if name else message
-    return f"{name}: {message}, got {item['input']!r}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ModelLoadError
-from .options import ModelOptions
+from .model_options import ModelOptions
 
 __all__ = ["DEFAULT_MODEL", "check_labels", "check_source", "locate"]
 

@@ -13,7 +13,7 @@ from lingua2.encoder import Encoder
 from lingua2.errors import ModelLoadError
 from lingua2.fingerprint import fingerprint
 from lingua2.loading import Checkpoint, Tokenization, load_checkpoint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 
 from . import Backend
 from .exports import exported

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lingua2.encoder import Encoder
 from lingua2.errors import ModelLoadError
 from lingua2.fingerprint import fingerprint
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 
 from . import Backend, BackendChoice, Measurement
 from .build import Source, named_encoder

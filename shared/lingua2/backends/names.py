@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 
 __all__ = [
     "BACKENDS",

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from lingua2._extras import require
 from lingua2.errors import TeacherError
-from lingua2.options import validated
+from lingua2.strict import validated
 
 from .answers import Status, clean_answer
 from .background import run_in_background

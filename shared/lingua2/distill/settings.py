@@ -10,7 +10,8 @@ from typing import Annotated, Any, Self, TypedDict
 from pydantic import Field, model_validator
 
 from lingua2.errors import OptionError
-from lingua2.options import Number, StrictOptions, Strings, TokenCounterSpec
+from lingua2.options import TokenCounterSpec
+from lingua2.strict import Number, StrictOptions, Strings
 
 __all__ = ["DistillOptions", "DistillSettings", "Price", "Tokens"]
 

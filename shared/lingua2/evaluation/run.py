@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from lingua2._extras import require
 from lingua2.dataset.files import write_jsonl
 from lingua2.errors import OptionError
-from lingua2.options import validated
+from lingua2.strict import validated
 
 from .compressors import as_method
 from .latency import Timing, timings
@@ -28,7 +28,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 _PACKAGES = (
     "lingua2", "torch", "transformers", "tokenizers", "tiktoken", "numpy", "llmlingua",
-    "rouge-score", "sacrebleu", "rapidfuzz", "langchain-core",
+    "rouge-score", "sacrebleu", "rapidfuzz", "bert-score", "langchain", "langchain-core",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class Evaluation:
         records: One per item, compressor and budget.
         reader: Name of the reader; None without one.
         requests: How many requests to the reader this run made.
+        reader_settings: Temperature and so on, as far as the reader tells.
         versions: Of Python and of the packages that matter.
         timings: Times of compressing and reading; empty where ``latency`` was not asked for.
     """
@@ -55,6 +56,7 @@ class Evaluation:
     requests: int
     versions: dict[str, str]
     timings: tuple[Timing, ...] = ()
+    reader_settings: str = ""
 
 
 def evaluate(
@@ -91,10 +93,18 @@ def evaluate(
     own = {metric for item in data.items for metric in item.metrics}
     for metric in (*sorted(own), *settings.metrics):
         check_metric(metric)
+    if "classification" in settings.metrics and not all(item.classes for item in data.items):
+        raise OptionError(f"'classification' needs labels, which {data.task!r} does not have")
     folder = Path(output)
-    if settings.latency and reader is None:
-        raise OptionError("latency is measured with a reader; give one")
-    name, requests = None, 0
+    if reader is not None:
+        for metric in (*sorted(own), *settings.metrics):
+            # What is missing is better told before a reader was asked.
+            score_answer(metric, "a", ["a"])
+    else:
+        for option in ("latency", "metrics", "price_input", "price_output"):
+            if getattr(settings, option) not in ((), None):
+                raise OptionError(f"{option} is of use with a reader only; give one, or leave it")
+    name, requests, identity = None, 0, ""
     with Store(folder / "compressed.jsonl") as compressed:
         records = _compressed(data.items, chosen, compressed, settings)
     if reader is not None:
@@ -102,11 +112,19 @@ def evaluate(
             asking = ReaderSettings(settings.concurrency, settings.timeout, settings.token_counter)
             asked = Reader(reader, answers, asking)
             records = _read(data.items, records, asked, settings)
-            name, requests = asked.name, asked.requests
+            name, requests, identity = asked.name, asked.requests, asked.settings
     write_jsonl(folder / "records.jsonl", (record.as_dict() for record in records))
     timed = _timed(data.items, chosen, reader, settings) if settings.latency else ()
     return Evaluation(
-        data, tuple(chosen), settings, tuple(records), name, requests, _versions(), timed
+        data,
+        tuple(chosen),
+        settings,
+        tuple(records),
+        name,
+        requests,
+        _versions(),
+        timings=timed,
+        reader_settings=identity,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
-from lingua2.options import Number, StrictOptions, TokenCounterSpec
+from lingua2.options import TokenCounterSpec
+from lingua2.strict import Number, StrictOptions
 
 __all__ = ["Budget", "EvaluationOptions", "EvaluationSettings"]
 
@@ -40,8 +41,8 @@ class Budget:
         if self.kind == "tokens":
             return int(self.value)
         whole = original if self.kind == "rate" else original / max(1, documents)
-        # 0.29 * 100 is 28.999999999999996 in floating point.
-        return math.floor(self.value * whole + 1e-9)
+        # 0.29 * 100 is 28.999999999999996 in floating point. No compressor is asked for nothing.
+        return max(1, math.floor(self.value * whole + 1e-9))
 
 
 class EvaluationSettings(StrictOptions):

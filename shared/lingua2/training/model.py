@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lingua2.errors import ModelLoadError, TrainingError
 from lingua2.loading import Checkpoint, as_checkpoint, load_tokenizer, quiet_loading
-from lingua2.options import ModelOptions
+from lingua2.model_options import ModelOptions
 from lingua2.questions import READS_QUESTIONS
 from lingua2.sources import locate
 

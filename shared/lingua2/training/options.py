@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from lingua2.options import Number, StrictOptions
+from lingua2.strict import Number, StrictOptions
 
 __all__ = ["TrainingOptions"]
 

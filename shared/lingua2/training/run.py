@@ -18,7 +18,8 @@ from lingua2.dataset import Example
 from lingua2.errors import ModelLoadError, TrainingError
 from lingua2.evaluation import Question, Survival, answer_survival
 from lingua2.loading import Checkpoint, load_checkpoint
-from lingua2.options import ModelOptions, validated
+from lingua2.model_options import ModelOptions
+from lingua2.strict import validated
 
 from .batches import Steps
 from .calibration import calibrate
