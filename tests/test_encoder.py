@@ -70,6 +70,17 @@ def test_scores_are_those_of_the_model_run_by_hand(checkpoint: Checkpoint) -> No
     with torch.inference_mode():
         logits = checkpoint.model(**batch).logits[0]
     probabilities = logits.softmax(-1)[:, checkpoint.keep_label].tolist()
+    # Of what its vocabulary lacks a model has no opinion.
+    ids, inner = batch["input_ids"][0].tolist(), slice(1, -1)
+    known = [
+        p
+        for p, i in zip(probabilities[inner], ids[inner], strict=True)
+        if i != checkpoint.unknown_id
+    ]
+    probabilities = [
+        np.mean(known) if i == checkpoint.unknown_id else p
+        for p, i in zip(probabilities, ids, strict=True)
+    ]
     for unit in range(len(scored.units)):
         start, end = int(scored.units.starts[unit]), int(scored.units.ends[unit])
         own = [
@@ -86,6 +97,42 @@ def test_every_kind_of_text_can_be_scored(checkpoint: Checkpoint, text: str) -> 
     (scored,) = encoder(checkpoint).score([text])
     assert len(scored.mean) == len(scored.first) == len(scored.units)
     assert ((scored.mean >= 0) & (scored.mean <= 1)).all()
+
+
+class Fixed:
+    """Gives the tokens of a text the probabilities that a test wants."""
+
+    name, precision = "fixed", "fp32"
+
+    def __init__(self, probabilities: Sequence[float]) -> None:
+        self._probabilities = probabilities
+
+    def keep_probabilities(self, windows: Sequence[Sequence[int]]) -> list[FloatArray]:
+        (window,) = windows
+        assert len(window) == len(self._probabilities) + 2
+        return [np.array([0, *self._probabilities, 0], dtype=np.float32)]
+
+
+def embedded(*probabilities: float) -> Encoder:
+    return Encoder(load_checkpoint(ModelOptions()), Fixed(probabilities))
+
+
+def test_what_the_model_cannot_read_is_worth_the_mean_of_what_it_can() -> None:
+    (scored,) = embedded(0.9, 0.0, 0.5, 0.1).score(["hut \U0001f6d6 near lake"])
+    assert scored.mean.tolist() == pytest.approx([0.9, 0.5, 0.5, 0.1], abs=HALF_A_LEVEL + 1e-5)
+    (scored,) = embedded(0.2, 0.2).score(["\U0001f6d6 \U0001f6d6"])
+    assert scored.mean.tolist() == pytest.approx([0.2, 0.2], abs=HALF_A_LEVEL + 1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_a_run_of_chinese_stands_together_as_far_as_it_cannot_be_read(pooling: str) -> None:
+    # The vocabulary has 国 and 中, and neither 鲸 nor 鳄.
+    (scored,) = embedded(0.8, 0.0, 0.4, 0.6, 0.2, 0.2).score(["国鲸，中国 ok"])
+    known = (0.8 + 0.4 + 0.6 + 0.2 + 0.2) / 5
+    run = (0.8 + known) / 2
+    wanted = [(0.8 + run) / 2, (known + run) / 2, 0.4, 0.6, 0.2, 0.2]
+    found = scored.probabilities("mean" if pooling == "mean" else "first")
+    assert found.tolist() == pytest.approx(wanted, abs=HALF_A_LEVEL + 1e-5)
 
 
 def test_chinese_units_are_whole_characters_with_every_tokenizer(checkpoint: Checkpoint) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .backends import Backend, FloatArray
+from .backends import Backend
 from .counting import well_formed
+from .pooling import Tokens, pool
 from .questions import question_prefix
-from .scores import ScoredText, quantised
+from .scores import ScoredText
 from .text import IntArray, Units, has_unspaced, split_units
 
 if TYPE_CHECKING:
@@ -31,20 +32,11 @@ _SPACES = np.array([chr(code).isspace() for code in range(0x3002)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Tokens:
-    """Token ids of one text with the characters that they stand for."""
-
-    ids: list[int]
-    starts: IntArray
-    ends: IntArray
-
-
-@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A text on its way to the model; ``bounds`` are those of its windows, see `_cut`."""
 
     text: str
-    tokens: _Tokens
+    tokens: Tokens
     units: Units
     bounds: list[int]
 
@@ -86,7 +78,9 @@ class Encoder:
         for text in prepared:
             parts = [next(probabilities)[inner] for _ in text.bounds[1:]]
             values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-            scored.append(_pool(text.text, text.units, text.tokens, values))
+            scored.append(
+                pool(text.text, text.units, text.tokens, values, self._checkpoint.unknown_id)
+            )
         return [scored[distinct[text]] for text in texts]
 
     def windows(self, texts: Sequence[str]) -> list[Sequence[int]]:
@@ -107,8 +101,8 @@ class Encoder:
         for low, high in itertools.pairwise(text.bounds):
             yield (*prefix, *text.tokens.ids[low:high], *self._checkpoint.suffix)
 
-    def _tokenize(self, texts: list[str]) -> list[tuple[str, _Tokens]]:
-        tokens: list[_Tokens] = []
+    def _tokenize(self, texts: list[str]) -> list[tuple[str, Tokens]]:
+        tokens: list[Tokens] = []
         group: list[str] = []
         size = 0
         for i, text in enumerate(texts):
@@ -119,7 +113,7 @@ class Encoder:
                 group, size = [], 0
         return list(zip(texts, tokens, strict=True))
 
-    def _tokenize_group(self, texts: list[str]) -> list[_Tokens]:
+    def _tokenize_group(self, texts: list[str]) -> list[Tokens]:
         encodings = self._checkpoint.pieces.encode_batch(
             [well_formed(text) for text in texts], add_special_tokens=False
         )
@@ -127,16 +121,16 @@ class Encoder:
         for text, encoding in zip(texts, encodings, strict=True):
             offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             starts, ends = _without_spaces(text, offsets[:, 0], offsets[:, 1])
-            tokens.append(_Tokens(encoding.ids, starts, ends))
+            tokens.append(Tokens(encoding.ids, starts, ends))
         return tokens
 
-    def _units(self, text: str, tokens: _Tokens) -> Units:
+    def _units(self, text: str, tokens: Tokens) -> Units:
         if not has_unspaced(text):
             return split_units(text)
         return split_units(text, np.unique(tokens.starts))
 
 
-def _cut(text: str, tokens: _Tokens, units: Units, longest: int) -> list[int]:
+def _cut(text: str, tokens: Tokens, units: Units, longest: int) -> list[int]:
     """Window bounds as token positions: ``bounds[i]:bounds[i + 1]`` is window ``i``.
 
     Windows of a text get about the same length, so that no tail is scored without context,
@@ -181,25 +175,3 @@ def _without_spaces(text: str, starts: IntArray, ends: IntArray) -> tuple[IntArr
     while (shrink := (starts < ends) & space[np.maximum(ends - 1, 0)]).any():
         ends -= shrink
     return starts, ends
-
-
-def _pool(text: str, units: Units, tokens: _Tokens, values: FloatArray) -> ScoredText:
-    """Word probabilities from token probabilities; ``values`` has shape ``(len(tokens.ids),)``."""
-    count = len(units)
-    if not count or not len(values):
-        zeros = quantised(np.zeros(count))
-        return ScoredText(text, units, zeros, zeros)
-    # A token covers units first..last; nearly always one, but `."` may be one token and two units.
-    first = np.searchsorted(units.ends, tokens.starts, side="right")
-    last = np.searchsorted(units.starts, tokens.ends, side="left") - 1
-    covered = np.where(tokens.starts < tokens.ends, np.maximum(last - first + 1, 0), 0)
-    token = np.repeat(np.arange(len(values)), covered)
-    offset = np.arange(len(token)) - np.repeat(np.cumsum(covered) - covered, covered)
-    unit = first[token] + offset
-    sums = np.bincount(unit, weights=values[token], minlength=count)
-    counts = np.bincount(unit, minlength=count)
-    mean = np.divide(sums, counts, out=np.zeros(count), where=counts > 0)
-    head = np.zeros(count, np.float32)
-    # Written back to front, so that a unit's first token is the one that stays.
-    head[unit[::-1]] = values[token[::-1]]
-    return ScoredText(text, units, quantised(mean), quantised(head))

@@ -52,6 +52,8 @@ class Tokenization:
     """Longest window in tokens, special tokens included."""
     reads_questions: bool
     """Whether the model learnt to read a question before the text."""
+    unknown_id: int | None
+    """The token that stands for whatever the vocabulary lacks, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def as_checkpoint(
         suffix=suffix,
         max_length=_max_length(tokenizer, config, model, max_length),
         reads_questions=getattr(config, READS_QUESTIONS, False) is True,
+        unknown_id=tokenizer.unk_token_id,
     )
 
 

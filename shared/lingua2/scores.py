@@ -40,7 +40,7 @@ __all__ = [
     "unscored",
 ]
 
-UNITS_VERSION = 1
+UNITS_VERSION = 2
 """Goes up whenever `split_units` cuts any text in another way or words are scored in another one:
 what is stored would not be what a fresh computation gives, and is stale then."""
 

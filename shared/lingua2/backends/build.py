@@ -21,7 +21,7 @@ from .names import BACKENDS, threads
 
 __all__ = ["Source", "build_encoder", "named_encoder"]
 
-_FORMAT = 2
+_FORMAT = 3
 """Goes up whenever exports are made in another way, or `Tokenization` has another field."""
 _TOKENIZER, _FACTS = "tokenizer.json", "checkpoint.json"
 _FACT_NAMES = tuple(f.name for f in dataclasses.fields(Tokenization) if f.name != "pieces")
