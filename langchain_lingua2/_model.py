@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Any, Self
 
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from lingua2 import Compressor, ModelOptions
+from lingua2.strict import unknown_option
 
 __all__ = ["WithModel"]
 
@@ -40,6 +41,27 @@ class WithModel(ModelOptions):
             if self._built is None or self._built[0] != options:
                 self._built = options, Compressor(**options)
             return self._built[1]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other options, which shares the loaded model where it can.
+
+        Args:
+            update: The options that change; they are checked by the next call.
+            deep: Copy what the options hold as well.
+
+        Raises:
+            OptionError: A name in ``update`` is no option.
+        """
+        # Pydantic would take it, and nobody would ever look at it.
+        for name in (update or {}).keys() - type(self).model_fields.keys():
+            raise unknown_option(name, type(self).model_fields)
+        return super().model_copy(update=update, deep=deep)
+
+    def __eq__(self, other: object) -> bool:
+        # Not pydantic's, to which two loaded models differ even where every option is the same.
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         # All fields would be a page, and a tokenizer among them a book.

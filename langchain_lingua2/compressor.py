@@ -11,7 +11,7 @@ from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import InstanceOf, model_validator
 
-from lingua2 import CompressionOptions, CompressionResult
+from lingua2 import CompressionOptions, CompressionResult, OptionError
 from lingua2.options import resolve_options
 from lingua2.ordering import arrange
 from lingua2.relevance import document_scores
@@ -217,6 +217,11 @@ class _Call:
         self._key, query = slots(inputs)
         given = checked(inputs if self._key is None else inputs[self._key], self._key)
         own = {name: getattr(adapter, name) for name in CompressionOptions.model_fields}
+        if fixed := sorted(overrides.keys() & type(adapter).model_fields.keys() - own.keys()):
+            raise OptionError(
+                f"{' and '.join(fixed)} cannot change from call to call; give another "
+                f"{type(adapter).__name__}: model_copy(update={{{fixed[0]!r}: ...}})"
+            )
         options = resolve_options(own, overrides)
         relevance, errors = options.relevance, options.relevance_errors
         if relevance == "scores":

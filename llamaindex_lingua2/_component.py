@@ -20,7 +20,7 @@ from llama_index.core.bridge.pydantic import (
 from llama_index.core.schema import TransformComponent
 from pydantic import FieldSerializationInfo
 
-from lingua2 import Compressor, ModelOptions
+from lingua2 import Compressor, ModelLoadError, ModelOptions
 
 __all__ = ["ModelComponent"]
 
@@ -56,6 +56,14 @@ class ModelComponent(TransformComponent, ModelOptions):
                 self._built = options, Compressor(**options)
             return self._built[1]
 
+    def __eq__(self, other: object) -> bool:
+        # Not pydantic's, to which two loaded models differ even where every option is the same.
+        # Callbacks belong to their process and are no option.
+        if type(other) is not type(self):
+            return NotImplemented
+        names = type(self).model_fields.keys() - {"callback_manager"}
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
     @model_validator(mode="before")
     @classmethod
     def _check_restorable(cls, data: Any) -> Any:
@@ -69,7 +77,22 @@ class ModelComponent(TransformComponent, ModelOptions):
                 )
         # model_dump() names the class, and extra="forbid" would refuse that on the way back.
         named = data.get("class_name") == cls.class_name()
-        return {k: v for k, v in data.items() if not (named and k == "class_name")}
+        added = {"fingerprint", "class_name"} if named else {"fingerprint"}
+        return {k: v for k, v in data.items() if k not in added}
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """The options, and the fingerprint of the checkpoint where it can be had.
+
+        An ingestion cache takes this for the setting, so that other weights under the same name do
+        not get the nodes that the old ones made. `from_dict` passes over the fingerprint: what is
+        restored has the checkpoint that is there by then.
+        """
+        options = super().to_dict(**kwargs)
+        try:
+            return options | {"fingerprint": self.compressor.fingerprint}
+        except ModelLoadError:
+            # Settings can be written down where the hub is out of reach.
+            return options
 
     @field_serializer("*", mode="wrap")
     def _to_plain(

@@ -72,6 +72,45 @@ def test_no_color_is_honoured(
     assert b"\x1b" not in capfdbinary.readouterr().out
 
 
+@pytest.mark.parametrize("show", [[], ["--show"]])
+def test_windows_line_breaks_are_line_breaks(
+    tmp_path: Path,
+    show: list[str],
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = tmp_path / "windows.txt"
+    path.write_bytes(LOG.replace("\n", "\r\n").encode())
+    assert main(["compress", str(path), "--rate", "0.8", *show]) == 0
+    out = capfdbinary.readouterr().out
+    lines = out.split(b"\n" if show else b"\r\n")
+    assert b"4711" in lines[0]
+    assert b"retrying" in lines[1]
+    assert not any(strange in line for line in lines for strange in (b"\n", b"\r", b"\xef\xbf\xbd"))
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (["--rate", "0.5"], b"no word fits into the budget of"),
+        (["--threshold", "1"], b"no word is as probable as --threshold"),
+    ],
+)
+def test_it_says_so_where_nothing_is_left(
+    tmp_path: Path, option: list[str], reason: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "blob.txt"
+    path.write_text("d2hhdGV2ZXI" * 60, encoding="utf-8")
+    assert main(["compress", str(path), *option]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out.strip() == b""
+    assert reason in err
+    path.write_text("", encoding="utf-8")
+    assert main(["compress", str(path), *option]) == 0
+    assert capfdbinary.readouterr().err == b""
+
+
 def test_bytes_that_are_no_utf8_survive(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -46,7 +46,7 @@ def assert_faithful(result: CompressionResult) -> None:
             assert last <= start < end <= len(source)
             piece = source[start:end]
             at = text.index(piece, position)
-            assert text[position:at] in ("", " ", "\n")
+            assert text[position:at] in ("", " ", "\n", "\r\n")
             position, last = at + len(piece), end
         assert position == len(text)
 

@@ -33,7 +33,7 @@ from langchain_text_splitters import CharacterTextSplitter
 from pydantic import ValidationError
 
 from checkpoints import build_bert
-from langchain_lingua2 import Lingua2Compressor
+from langchain_lingua2 import Lingua2Compressor, Lingua2Scorer
 from lingua2 import (
     BudgetWarning,
     CompressionOptions,
@@ -648,6 +648,16 @@ def test_options_may_be_assigned_and_are_checked_by_the_next_call(make: MakeComp
         compressor.transform_documents(documents())
 
 
+def test_a_copy_refuses_what_is_no_option(half: Lingua2Compressor) -> None:
+    with pytest.raises(OptionError, match="'target_tokens'; did you mean 'target_token'"):
+        half.model_copy(update={"target_tokens": 5})
+
+
+def test_what_only_the_object_can_have_is_named(half: Lingua2Compressor) -> None:
+    with pytest.raises(OptionError, match=r"drop_empty cannot change.*model_copy\(update="):
+        half.transform_documents(documents(), drop_empty=False)
+
+
 @pytest.mark.parametrize(
     "copied",
     [
@@ -662,6 +672,13 @@ def test_copies_share_the_loaded_model(half: Lingua2Compressor, copied: Any) -> 
     other = copied(half)
     assert other == half
     assert other.compressor is half.compressor
+
+
+def test_equal_options_make_equal_compressors(half: Lingua2Compressor, tiny: Path) -> None:
+    half.compressor.load()
+    assert half == Lingua2Compressor(rate=0.5, model_name=tiny)
+    assert half != Lingua2Compressor(rate=0.4, model_name=tiny)
+    assert half != Lingua2Scorer(model_name=tiny)
 
 
 def test_a_copy_with_another_model_leaves_the_first_alone(half: Lingua2Compressor) -> None:

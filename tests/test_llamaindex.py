@@ -46,7 +46,8 @@ from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, 
 from pydantic import Field, ValidationError
 
 from lingua2 import BudgetWarning, InputError, OptionError
-from lingua2.options import CompressionOptions, ModelOptions
+from lingua2.model_options import ModelOptions
+from lingua2.options import CompressionOptions
 from llamaindex_lingua2 import Lingua2Postprocessor
 from samples import CHINESE, CODE, LOG, MARKDOWN, PROSE
 

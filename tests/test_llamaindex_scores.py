@@ -261,6 +261,37 @@ def test_processes_share_the_work_of_a_pipeline(scored: Stored, tiny_bert: Path)
 # The postprocessor
 
 
+def test_a_cache_does_not_hand_out_what_another_model_compressed(tmp_path: Path) -> None:
+    from checkpoints import build_bert
+
+    model, cache = tmp_path / "model", IngestionCache()
+    document = [Document(text=PROSE, id_="d")]
+    ran, keys = [], []
+    for lowercase in (True, True, False):
+        build_bert(model, lowercase=lowercase)
+        compressor = Lingua2Postprocessor(rate=0.5, model_name=model)
+        IngestionPipeline(transformations=[compressor], cache=cache).run(documents=document)
+        ran.append(compressor.compressor.score_statistics.computed > 0)
+        keys.append(compressor.to_dict()["fingerprint"])
+    assert ran == [True, False, True]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_settings_can_be_stored_where_the_model_is_out_of_reach() -> None:
+    data = Lingua2Postprocessor(rate=0.5, model_name="nobody/has-this").to_dict()
+    assert "fingerprint" not in data
+    assert Lingua2Postprocessor.from_dict(data).model_name == "nobody/has-this"
+
+
+def test_equal_options_make_equal_components(tiny_bert: Path) -> None:
+    one, other = (Lingua2Postprocessor(rate=0.5, model_name=tiny_bert) for _ in range(2))
+    one.postprocess_nodes(found(nodes()))
+    assert one == other == Lingua2Postprocessor.from_dict(one.to_dict(), model_name=tiny_bert)
+    assert one != Lingua2Postprocessor(rate=0.4, model_name=tiny_bert)
+    assert Lingua2Scorer(max_length=64) == Lingua2Scorer(max_length=64) != Lingua2Scorer()
+    assert one != Lingua2Scorer()
+
+
 @pytest.mark.usefixtures("no_model")
 async def test_stored_scores_take_the_place_of_the_model(
     scored: Stored, fresh: list[NodeWithScore], reader: Lingua2Postprocessor

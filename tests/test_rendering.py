@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +28,10 @@ def keep(text: str, words: set[str] | None = None, *, keep_breaks: bool = False)
         ("one two  three", {"one", "three"}, "one three"),
         ("one,\n\ntwo three", {"one", "three"}, "one\nthree"),
         ("one,\n\ntwo three", {",", "two"}, ",\n\ntwo"),
+        ("one,\r\ntwo three", {"one", "three"}, "one\r\nthree"),
+        ("one,\r\n\ntwo three", {"one", "three"}, "one\nthree"),
+        ("one,\r\n  two three\r\n", {"one", "two"}, "one\r\n  two"),
+        ("one,\rtwo\x0cthree", {"one", "three"}, "one\nthree"),
         ("(one) two.", {"(", ")", "."}, "() ."),
         ("- a b\n  - c d\n  - e f", {"-", "b", "d", "f"}, "- b\n  - d\n  - f"),
         ("你好世界", {"你", "界"}, "你界"),
@@ -51,7 +57,22 @@ def test_kept_lines_of_code_keep_their_indentation() -> None:
 
 def test_line_breaks_are_kept_on_request() -> None:
     assert keep("a b\n\nc d", {"a", "d"}, keep_breaks=True) == "a\n\nd"
-    assert keep("a b\r\n\r\nc d", {"a", "d"}, keep_breaks=True) == "a\n\nd"
+    assert keep("a b\r\n\r\nc d", {"a", "d"}, keep_breaks=True) == "a\r\n\r\nd"
+    assert keep("a b\r\nx\n\rc d", {"a", "d"}, keep_breaks=True) == "a\r\n\n\nd"
+
+
+@given(texts, st.booleans(), st.integers(0, 9))
+def test_windows_line_breaks_stay_windows_line_breaks(
+    text: str, keep_breaks: bool, seed: int
+) -> None:
+    plain = re.sub("[\r\x0b\x0c\x85\u2028\u2029]", " ", text)
+
+    def half(text: str) -> str:
+        layout = Layout(text, split_units(text), keep_breaks=keep_breaks)
+        chosen = np.random.default_rng(seed).random(len(layout)) < 0.5
+        return layout.render(np.flatnonzero(chosen))[0]
+
+    assert half(plain.replace("\n", "\r\n")) == half(plain).replace("\n", "\r\n")
 
 
 @given(texts)
@@ -69,7 +90,7 @@ def test_spans_are_the_text_and_agree_with_the_separators(text: str, random) -> 
         assert last <= start < end
         # Only white space stands between two spans of the output.
         filler = rest[: rest.index(text[start:end])] if spans else ""
-        assert filler in ("", " ", "\n")
+        assert filler in ("", " ", "\n", "\r\n")
         rest = rest[len(filler) :].removeprefix(text[start:end])
         last = end
     assert rest == ""

@@ -103,4 +103,5 @@ def to_terminal(result: CompressionResult, *, colour: bool = True) -> str:
 
 def _printable(text: str) -> str:
     # A retrieved chunk must not be able to drive the terminal.
+    text = text.replace("\r\n", "\n")
     return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

@@ -14,7 +14,7 @@ __all__ = ["Gaps", "find_gaps", "is_spaced"]
 
 
 class Gaps(NamedTuple):
-    """What stands in front of every unit; arrays of shape ``(n,)``.
+    """What stands in front of every unit; arrays of shape ``(n,)`` where nothing else is said.
 
     Of a text's first unit only the indentation means anything.
     """
@@ -25,10 +25,20 @@ class Gaps(NamedTuple):
     """Whether there is white space."""
     breaks: IntArray
     """Line breaks up to there, counted from the beginning."""
+    places: IntArray
+    """The last character of every line break, of shape ``(number of breaks,)``."""
     spaces: IntArray
     """Gaps with white space up to there, counted from the beginning."""
     indents: IntArray
     """Where the unit's indentation begins, which stays with it; its own start if it has none."""
+
+    def line_breaks(self, text: str, first: int, last: int) -> str:
+        """The line breaks of ``text`` numbered from ``first`` to before ``last``.
+
+        CR LF is returned as it stands, all others as LF, since readers know few of them.
+        """
+        places = self.places[first:last].tolist()
+        return "".join("\r\n" if text[i - 1 : i + 1] == "\r\n" else "\n" for i in places)
 
 
 def find_gaps(
@@ -60,7 +70,7 @@ def find_gaps(
     indents[firsts] = origins
     spaced = np.ones(size, dtype=bool)
     spaced[1:] = starts[1:] > ends[:-1]
-    return Gaps(breaks > 0, spaced, breaks.cumsum(), spaced.cumsum(), indents[:size])
+    return Gaps(breaks > 0, spaced, breaks.cumsum(), at, spaced.cumsum(), indents[:size])
 
 
 def is_spaced(char: str) -> bool:

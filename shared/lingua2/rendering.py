@@ -1,8 +1,9 @@
 """Puts the kept units of texts back together from verbatim slices.
 
-Between two kept units stands the original white space if nothing was dropped there; else one
-newline where the gap held one, one space where it held white space, and nothing where the script
-has no spaces. A unit that stood first on its line keeps its indentation.
+Between two kept units stands the original white space if nothing was dropped there; else the last
+line break of the gap if it held one, one space where it held white space, and nothing where the
+script has no spaces. A unit that stood first on its line keeps its indentation. A line break is
+CR LF where that stands in the text; all others become LF, since readers know few of them.
 """
 
 from __future__ import annotations
@@ -136,10 +137,11 @@ class Layout:
         end = self.ends[left]
         if right == left + 1:
             return self.text[end:start]
-        breaks = self._breaks[right] - self._breaks[left]
-        if breaks:
-            count = breaks if self._keep_breaks else 1
-            return "\n" * count + self.text[self._indents[right] : start]
+        last, first = self._breaks[right], self._breaks[left]
+        if last > first:
+            first = first if self._keep_breaks else last - 1
+            indent = self.text[self._indents[right] : start]
+            return self.gaps.line_breaks(self.text, first, last) + indent
         if self._spaces[right] > self._spaces[left]:
             return " "
         # "PythonとJava" without its "と" must not become "PythonJava".
