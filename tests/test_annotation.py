@@ -309,6 +309,16 @@ class TestPairs:
         with pytest.raises(DatasetError, match=rf"a\.jsonl, {message}"):
             read_pairs(path)
 
+    def test_come_from_parquet_as_well(self, tmp_path):
+        arrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        path = tmp_path / "pairs.parquet"
+        parquet.write_table(arrow.Table.from_pylist([ROW]), path)
+        assert read_pairs(path) == read_pairs(write_rows(tmp_path / "pairs.jsonl", [ROW]))
+        parquet.write_table(arrow.Table.from_pylist([ROW | {"text": 7}]), path)
+        with pytest.raises(DatasetError, match=r"pairs\.parquet, row 1: field 'text' must be str"):
+            read_pairs(path)
+
     def test_a_file_without_any_level_is_refused(self, tmp_path):
         path = write_rows(tmp_path / "a.jsonl", [{"id": "1", "text": "x"}])
         with pytest.raises(DatasetError, match=r"none of the levels compressed, core; .* id, text"):
@@ -333,6 +343,22 @@ class TestMeetingBank:
 
     def test_chunks_become_examples(self):
         self.check(read_meetingbank([MEETING]))
+
+    def test_data_of_ones_own_say_where_they_come_from(self):
+        own = {"source": "our council", "license": "CC0-1.0", "teacher": "by hand"}
+        for example in read_meetingbank([MEETING | own]):
+            assert (example.source, example.license) == ("our council", "CC0-1.0")
+            assert (example.teacher, example.domain) == ("by hand", "meetings")
+
+    def test_what_the_hub_does_not_have_is_named(self, monkeypatch):
+        datasets = pytest.importorskip("datasets")
+
+        def fail(*_, **__):
+            raise ValueError('Unknown split "train"')
+
+        monkeypatch.setattr(datasets, "load_dataset", fail)
+        with pytest.raises(DatasetError, match=r"'our/minutes' \(split 'train'\) cannot be loaded"):
+            read_meetingbank("our/minutes")
 
     @pytest.mark.parametrize("rows", [[MEETING], {"4": MEETING}])
     def test_from_json(self, tmp_path, rows):

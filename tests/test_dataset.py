@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_every_text_survives_both_formats(tmp_path: Path, texts: list[str]) -> N
         assert read_examples(tmp_path / name) == examples
 
 
+@pytest.mark.parametrize("name", ENDINGS)
+def test_what_fails_half_way_leaves_the_file_before_it(tmp_path: Path, name: str) -> None:
+    def broken() -> Iterator[Example]:
+        yield labelled(id="new")
+        raise RuntimeError("the disk is full")
+
+    write_examples(tmp_path / name, [FULL])
+    with pytest.raises(RuntimeError, match="disk is full"):
+        write_examples(tmp_path / name, broken())
+    assert read_examples(tmp_path / name) == [FULL]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_words_are_slices_of_the_text() -> None:
     assert FULL.words[:4] == ["The", "ferry", "leaves", "Norrvik"]
     assert FULL.kept_rate == pytest.approx(sum(level > 0 for level in FULL.levels) / len(FULL))
@@ -114,6 +128,7 @@ def test_contradictions_are_refused(changed: dict[str, object], message: str) ->
         ("{", "line 2: no JSON"),
         ("[]", "line 2: expected an object, got list"),
         ('{"id": "x"}', "record 2: missing text, starts, ends, levels"),
+        ('{"id": "x", "text": "a"}', "missing starts, ends, levels; .*`lingua2 annotate` labels"),
         (json.dumps({**FULL.to_dict(), "label": 1}), "record 2: unknown label; known are"),
         (json.dumps({**FULL.to_dict(), "levels": "012"}), "record 2: levels must be a list"),
         (json.dumps({**FULL.to_dict(), "levels": [True]}), r"levels\[0\] must be int, got True"),

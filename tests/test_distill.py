@@ -29,6 +29,7 @@ from pydantic import Field  # noqa: E402
 
 from lingua2.distill import (  # noqa: E402
     Document,
+    Phrases,
     Price,
     adistill,
     chunk_text,
@@ -123,9 +124,47 @@ def test_chunks_end_where_sentences_end() -> None:
     assert chunks == [" ".join(SENTENCES[:2]), SENTENCES[2], SENTENCES[3]]
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Then Mrs. Holm of flat 4 asked for a second key.",
+        "It was signed by J. R. Okafor and\u00a0Dr. Lind, see p. 7 and Nos. 3 to 5.",
+        "The U.S. team, i.e. all six of them, came on Nov. 3 from St. Ives.",
+        "Die Firma bzw. Frau Dr. Weiß schickt z.B. Nr. 12 zurück.",
+        "(Prof. Adeyemi vs. the board.)",
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(sentence: str) -> None:
+    size = len(sentence)
+    text = f"It rained all day. {sentence} Nobody came."
+    for most in range(size, len(text)):
+        chunks = [text[a:b] for a, b in chunk_text(text, len, most)]
+        assert sum(sentence in chunk for chunk in chunks) == 1
+
+
+@pytest.mark.parametrize("first", ["Ask Dr.\n", "It weighs a kilodr. ", "Room 3. "])
+def test_other_full_stops_and_ends_of_lines_end_a_sentence(first: str) -> None:
+    text = f"{first}The end."
+    assert [text[a:b] for a, b in chunk_text(text, len, len(text) - 1)] == [
+        first.strip(),
+        "The end.",
+    ]
+
+
 def test_a_sentence_that_is_too_long_is_cut_between_words_and_such_a_word_inside() -> None:
     assert [b - a for a, b in chunk_text("one two three four", words, 3)] == [13, 4]
     assert chunk_text("abcdefgh ij", len, 3) == [(0, 3), (3, 6), (6, 8), (9, 11)]
+
+
+def test_cutting_a_very_long_word_takes_time_in_proportion_to_its_length() -> None:
+    counted = []
+
+    def count(text: str) -> int:
+        counted.append(len(text))
+        return len(text)
+
+    assert len(chunk_text("x" * 20_000, count, 50)) == 400
+    assert sum(counted) < 20 * 20_000
 
 
 def test_a_limit_below_one_is_refused() -> None:
@@ -172,6 +211,25 @@ def test_a_folder_is_read_in_order_of_names_without_hidden_files(tmp_path: Path)
         (tmp_path / name).write_text(f"\ufefftext of {name}", encoding="utf-8")
     found = [(d.id, d.text) for d in read_documents(tmp_path)]
     assert found == [("a/z.txt", "text of a/z.txt"), ("b.md", "text of b.md")]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    names = ("x/2024/may.txt", "y/2024/may.txt", "x/notes.jsonl", "y/2024/notes.jsonl", "own.txt")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('{"text": "Tea."}')
+    files = [tmp_path / name for name in names]
+    ids = [document.id for document in read_documents(files)]
+    assert ids == [*names[:2], "x/notes.jsonl:1", "2024/notes.jsonl:1", "own.txt"]
+    folders = list(read_documents([str(tmp_path / "x"), str(tmp_path / "y")]))
+    assert [(item.id, item.source) for item in folders] == [
+        ("x/2024/may.txt", "x/2024/may.txt"),
+        ("notes.jsonl:1", "notes.jsonl"),
+        ("y/2024/may.txt", "y/2024/may.txt"),
+        ("2024/notes.jsonl:1", "2024/notes.jsonl"),
+    ]
+    with pytest.raises(DatasetError, match=r"may\.txt is given twice"):
+        list(read_documents([files[0], tmp_path / "x"]))
 
 
 def test_a_dataset_is_read_as_it_is_and_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,6 +358,27 @@ def test_an_answer_that_is_no_compression_is_told_apart(answer: str, status: str
     assert clean_answer(answer, SOURCE).status == status
 
 
+GERMAN = "Die Pumpe der Halle wurde am Montag repariert. Hinweis: den Text am Tor lesen."
+PHRASES = Phrases.of([r"das kann ich .{0,40}nicht"], ["gerne", "hinweis:"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "status"),
+    [
+        ("Das kann ich am Montag leider nicht.", "Das kann ich am Montag leider nicht.", "refused"),
+        ("Gerne. Die Halle wurde repariert.", "Gerne. Die Halle wurde repariert.", "ok"),
+        ("Gerne, der kurze Text!\nPumpe am Montag repariert", "Pumpe am Montag repariert", "ok"),
+        ("Pumpe repariert.\nHinweis: den Text gekürzt.", "Pumpe repariert.", "ok"),
+        ("Pumpe repariert.\nHinweis: Text lesen.", "Pumpe repariert.\nHinweis: Text lesen.", "ok"),
+    ],
+)
+def test_own_phrases_tell_refusals_and_chatter_of_other_languages(
+    answer: str, text: str, status: str
+) -> None:
+    cleaned = clean_answer(answer, GERMAN, PHRASES)
+    assert (cleaned.text, cleaned.status) == (text, status)
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.text(max_size=80))
 def test_deleting_words_is_always_a_fair_answer(keep: list[bool], noise: str) -> None:
     source = SOURCE.split()
@@ -403,6 +482,13 @@ def test_bad_answers_are_counted_kept_raw_and_not_taken_further(output: Path) ->
     assert {row["status"]["core"] for row in rows} == {"skipped"}
     # An answer is an answer: a bad one is not asked again.
     assert run(teacher, output, documents(3), **options).requests == 0
+
+
+def test_own_phrases_are_an_option(output: Path) -> None:
+    teacher = script(lambda _: "Nein, Item!")
+    assert run(teacher, output).statuses == {"compressed": {"ok": 4}}
+    report = run(teacher, output.with_name("b.jsonl"), refusals=["nein"])
+    assert report.statuses == {"compressed": {"refused": 4}}
 
 
 def test_chatter_is_counted(output: Path) -> None:
@@ -635,6 +721,8 @@ def test_the_estimate_bounds_what_is_left(output: Path) -> None:
     assert before.input_tokens >= report.input_tokens
     assert before.output_tokens >= report.output_tokens
     assert before.cost >= report.cost > 0
+    with pytest.raises(DatasetError, match=r"must end in \.jsonl"):
+        estimate(documents(), script(), output.with_suffix(".txt"), **options)
     left = estimate(documents(), script(), output, **options)
     assert (left.chunks, left.requests, left.cost) == (0, 0, 0)
 
@@ -694,6 +782,8 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_lines(output: Path) -> None:
         ({"requests_per_second": 0}, "requests_per_second: .*greater than 0"),
         ({"max_retry": 1}, "did you mean 'max_retries'"),
         ({"levels": "core"}, "expected a list of strings"),
+        ({"refusals": ["nein("]}, r"refusals: 'nein\(' is no regular expression"),
+        ({"chatter": ["gerne|"]}, r"chatter: 'gerne\|' matches nothing at all"),
     ],
 )
 def test_options_out_of_range_are_refused(output: Path, options: Any, message: str) -> None:
@@ -776,6 +866,8 @@ def test_the_command_estimates_asks_and_sums_up(
     assert "compressed: 4 ok" in said
     with pytest.raises(OptionError, match="both --price-input and --price-output"):
         shell("--base-url", "http://[::1]/v1", "--price-input", "1")
+    with pytest.raises(OptionError, match="--budget needs --price-input and --price-output"):
+        shell("--base-url", "http://[::1]/v1", "--budget", "1")
 
 
 def test_the_command_tells_failures_and_ctrl_c_by_its_status(

@@ -232,6 +232,18 @@ class TestCommand:
         self.run(self.pairs(tmp_path), "--output", output, "--no-filter")
         assert len(read_examples(output)) == 20
 
+    def test_drops_by_limits_where_examples_are_few(self, tmp_path, capsys):
+        source, output = self.pairs(tmp_path), tmp_path / "out.jsonl"
+        source.write_text("\n".join(source.read_text("utf-8").splitlines()[-3:]), "utf-8")
+        self.run(source, "--output", output)
+        assert len(read_examples(output)) == 3
+        limits = ("--max-variation-rate", "0.2", "--max-alignment-gap", "0.1")
+        self.run(source, "--output", output, *limits)
+        assert [item.id for item in read_examples(output)] == ["e17", "e18"]
+        assert "dropped 1 for their variation rate, 0" in capsys.readouterr().out
+        self.run(source, "--output", output, *limits, "--no-filter")
+        assert len(read_examples(output)) == 3
+
     def test_reads_the_papers_layout(self, tmp_path):
         row = {"idx": 1, "prompt_list": [TEXT], "compressed_prompt_list": ["Mira sold"]}
         (tmp_path / "m.json").write_text(json.dumps([row]), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import shutil
@@ -387,6 +388,9 @@ class TestTrain:
         card = (home / "README.md").read_text()
         for needed in ("CC0-1.0", report.data_sha256, '"epochs": 8', "| 0.33 |", "## Limits"):
             assert needed in card
+        assert "does not depend on the question" in card
+        # Where the model came from lies on this machine only.
+        assert "base_model" not in card
         record = json.loads((home / "training.json").read_text())
         assert record["results"]["auc"] == report.auc
         assert str(tmp_path) not in json.dumps(record) + card
@@ -421,6 +425,8 @@ class TestTrain:
             train(
                 examples[:-1], model_name=encoder, output=tmp_path / "cut", resume=True, **options
             )
+        # Another device, on another machine, is no other training.
+        options["device"] = "auto"
         train(examples, model_name=encoder, output=tmp_path / "cut", resume=True, **options)
         whole, cut = (
             AutoModelForTokenClassification.from_pretrained(tmp_path / name).state_dict()
@@ -428,6 +434,33 @@ class TestTrain:
         )
         for name, tensor in whole.items():
             torch.testing.assert_close(cut[name], tensor, msg=name)
+
+    def test_what_cannot_be_measured_is_null_and_the_card_says_what_was_done(
+        self, encoder: Path, examples: list[Example], tmp_path: Path
+    ) -> None:
+        nothing = example("The fog.", id="fog", domain="fog", question="Where?", evidence=(0, 1, 0))
+        home = tmp_path / "model"
+        train(
+            examples[10:], validation=[*examples[:10], nothing], model_name=encoder, output=home,
+            **{**QUICK, "epochs": 1, "evaluations": 1, "early_stopping": 1},
+        )  # fmt: skip
+        text = (home / "training.json").read_text()
+        assert json.loads(text)["results"]["auc"]["fog"] == {"compressed": None, "core": None}
+        assert "NaN" not in text
+        card = (home / "README.md").read_text()
+        assert "| fog | - | - |" in card
+        assert "These examples also chose the best weights and set the threshold." in card
+
+    def test_tokens_outside_of_all_words_teach_nothing(
+        self, checkpoint: Checkpoint, examples: list[Example]
+    ) -> None:
+        end = "report"
+        text = "council " * 2000 + end
+        sparse = Example("sparse", text, (len(text) - len(end),), (len(text),), (1,), ("kept",))
+        steps = Steps([sparse], WindowMaker(checkpoint), settings(max_length=64), 0)
+        batches = [steps[i] for i in range(steps.per_epoch)]
+        assert all((batch["targets"] >= 0).any() for batch in batches)
+        assert sum(int((batch["targets"] >= 0).sum()) for batch in batches) >= 1
 
     def test_early_stopping_takes_the_best_weights(
         self,
@@ -459,6 +492,24 @@ class TestTrain:
         report = train(examples[:20], model_name=base, output=tmp_path / "out", **options)
         result = Compressor(report.output).compress([item.text for item in examples], rate=0.5)
         assert 0 < result.rate <= 0.5
+
+    def test_llmlingua_loads_it_by_the_name_of_its_directory(
+        self, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        llmlingua = pytest.importorskip("llmlingua")
+        index = importlib.util.find_spec("llama_index.core")
+        if index is None or index.origin is None:
+            pytest.skip("nothing here has the vocabulary that llmlingua counts with")
+        vocabulary = Path(index.origin).parent / "_static" / "tiktoken_cache"
+        monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(vocabulary))
+        # llmlingua sets it.
+        monkeypatch.setenv("PYTHONHASHSEED", "0")
+        base, home = checkpoints.build_xlmr(tmp_path / "base"), tmp_path / "own-xlm-roberta-large"
+        train(examples[:20], model_name=base, output=home, **{**QUICK, "epochs": 1})
+        theirs = llmlingua.PromptCompressor(str(home), device_map="cpu", use_llmlingua2=True)
+        text = "The council approved the budget of the library for 20 dollars."
+        kept = theirs.compress_prompt(text, rate=0.5)["compressed_prompt"].split()
+        assert 0 < len(kept) < len(text.split())
 
     def test_layers_further_down_are_deeper(self, encoder: Path, tmp_path: Path) -> None:
         loaded = load_encoder(TrainingOptions(model_name=encoder, output=tmp_path, max_length=64))

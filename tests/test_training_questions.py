@@ -144,6 +144,9 @@ def test_a_trained_model_says_that_it_reads_questions(tiny_bert: Path, tmp_path:
     )
     config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
     assert config[READS_QUESTIONS] is True
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "It also reads a question in front of a text" in card
+    assert "does not depend on the question" not in card
 
 
 def test_negatives_without_questions_are_refused() -> None:

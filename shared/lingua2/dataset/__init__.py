@@ -7,7 +7,8 @@
 from .alignment import AlignmentAnnotator
 from .annotation import Annotator, WindowAnnotator, annotate_text
 from .files import read_examples, write_examples
-from .pairs import read_meetingbank, read_pairs
+from .meetingbank import read_meetingbank
+from .pairs import read_pairs
 from .quality import Dropped, QualityReport, filter_examples, measure
 from .report import quality_markdown
 from .schema import Example, Metrics

@@ -31,7 +31,7 @@ def add_command(subparsers: Any) -> None:
     command.add_argument(
         "input",
         metavar="INPUT",
-        help="pairs: .jsonl or .jsonl.gz; meetingbank: that, .json, .parquet or a name on the hub",
+        help=".jsonl, .jsonl.gz or .parquet; meetingbank: also .json, or a name on the hub",
     )
     command.add_argument(
         "--output", required=True, type=Path, metavar="FILE",
@@ -53,6 +53,13 @@ def add_command(subparsers: Any) -> None:
         "--alignment-percentile", type=float, default=10.0, metavar="P",
         help="of the rest drop this, with the highest alignment gap (default: %(default)s)",
     )  # fmt: skip
+    command.add_argument(
+        "--max-variation-rate", type=float, metavar="X",
+        help="drop what is above this instead; of use where there are few examples",
+    )  # fmt: skip
+    command.add_argument(
+        "--max-alignment-gap", type=float, metavar="X", help="the same for the alignment gap"
+    )
     command.add_argument("--no-filter", action="store_true", help="measure, but drop nothing")
     command.add_argument("--report", type=Path, metavar="FILE", help="quality control as Markdown")
 
@@ -60,7 +67,8 @@ def add_command(subparsers: Any) -> None:
 def _annotate(args: argparse.Namespace) -> int:
     from . import AlignmentAnnotator, Annotator, WindowAnnotator
     from .files import write_examples
-    from .pairs import read_meetingbank, read_pairs
+    from .meetingbank import read_meetingbank
+    from .pairs import read_pairs
     from .quality import filter_examples
     from .report import quality_markdown
 
@@ -76,6 +84,8 @@ def _annotate(args: argparse.Namespace) -> int:
         read(args.input, annotator=annotator),
         variation_percentile=0.0 if args.no_filter else args.variation_percentile,
         alignment_percentile=0.0 if args.no_filter else args.alignment_percentile,
+        max_variation_rate=None if args.no_filter else args.max_variation_rate,
+        max_alignment_gap=None if args.no_filter else args.max_alignment_gap,
     )
     write_examples(args.output, report.kept)
     if args.report:

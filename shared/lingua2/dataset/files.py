@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,19 @@ from lingua2.errors import DatasetError
 
 from .schema import METRIC_NAMES, SCHEMA_VERSION, Example
 
-__all__ = ["read_examples", "read_jsonl", "write_examples", "write_jsonl"]
+__all__ = [
+    "load_hub",
+    "read_examples",
+    "read_jsonl",
+    "read_parquet",
+    "write_examples",
+    "write_jsonl",
+]
 
 _FORMATS = ".jsonl, .jsonl.gz or .parquet"
 _VERSION_KEY = "lingua2_schema_version"
-_ROWS = 1000
+# A book per row must not fill the memory a thousand times.
+_ROWS = 256
 
 
 def read_examples(path: str | Path) -> list[Example]:
@@ -96,18 +105,50 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DatasetError(f"{path} cannot be read: {error}") from error
 
 
+def read_parquet(
+    path: str | Path, *, extra: str = "pipeline"
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbers and rows of a ``.parquet`` file.
+
+    Args:
+        path: The file.
+        extra: The extra that the caller's users install pyarrow with.
+
+    Raises:
+        DatasetError: The file cannot be read.
+        ImportError: pyarrow is not installed.
+    """
+    for number, row, _ in _parquet_rows(Path(path), extra):
+        yield number, row
+
+
+def load_hub(name: str, config: str | None = None, *, split: str, extra: str) -> Any:
+    """A dataset of the Hugging Face hub.
+
+    Raises:
+        DatasetError: It cannot be had.
+        ImportError: datasets is not installed.
+    """
+    datasets = require("datasets", extra)
+    try:
+        return datasets.load_dataset(name, config, split=split)
+    # What the hub client raises has no common base.
+    except Exception as error:
+        raise DatasetError(
+            f"the dataset {name!r} (split {split!r}) cannot be loaded from the hub: {error}"
+        ) from error
+
+
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write ``rows`` to a ``.jsonl`` or ``.jsonl.gz`` file at once; returns their number."""
     path = Path(path)
     opener = _opener(path)
-    part = _part(path)
     count = 0
-    with opener(part, "wt", encoding="utf-8") as file:
+    with _replaced(path) as part, opener(part, "wt", encoding="utf-8") as file:
         for row in rows:
             # ASCII, so that lone surrogates in a text survive as well.
             file.write(json.dumps(row) + "\n")
             count += 1
-    part.replace(path)
     return count
 
 
@@ -119,23 +160,36 @@ def _opener(path: Path) -> Any:
     raise DatasetError(f"{path} must end in {_FORMATS}")
 
 
-def _part(path: Path) -> Path:
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """Where to write what becomes ``path`` if all goes well, and nothing otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    parquet = require("pyarrow.parquet", "pipeline")
-    arrow = require("pyarrow", "pipeline")
+    for number, row, metadata in _parquet_rows(path, "pipeline"):
+        version = int(metadata.get(_VERSION_KEY.encode(), SCHEMA_VERSION))
+        yield number, {_VERSION_KEY: version, **row}
+
+
+def _parquet_rows(
+    path: Path, extra: str
+) -> Iterator[tuple[int, dict[str, Any], dict[bytes, bytes]]]:
+    parquet = require("pyarrow.parquet", extra)
+    arrow = require("pyarrow", extra)
     try:
         with parquet.ParquetFile(path) as file:
             metadata = file.schema_arrow.metadata or {}
-            version = int(metadata.get(_VERSION_KEY.encode(), SCHEMA_VERSION))
-            number = 0
-            for batch in file.iter_batches(_ROWS):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, {_VERSION_KEY: version, **row}
+            rows = (row for batch in file.iter_batches(_ROWS) for row in batch.to_pylist())
+            for number, row in enumerate(rows, 1):
+                yield number, row, metadata
     except (OSError, arrow.ArrowException) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
 
@@ -154,18 +208,15 @@ def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> int:
         [(name, kinds.get(name, arrow.string())) for name in names],
         metadata={_VERSION_KEY: str(SCHEMA_VERSION)},
     )
-    part = _part(path)
     count = 0
-    with parquet.ParquetWriter(part, schema) as writer:
+    with _replaced(path) as part, parquet.ParquetWriter(part, schema) as writer:
         while chunk := [row for _, row in zip(range(_ROWS), rows, strict=False)]:
             try:
                 writer.write_table(arrow.Table.from_pylist(chunk, schema=schema))
             except UnicodeEncodeError as error:
-                part.unlink(missing_ok=True)
                 raise DatasetError(
                     f"{path}: a text holds a lone surrogate ({error}), which Parquet cannot; "
                     "write .jsonl instead"
                 ) from error
             count += len(chunk)
-    part.replace(path)
     return count

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lingua2._extras import require
 from lingua2.errors import DatasetError, OptionError
 
 from .alignment import AlignmentAnnotator
 from .annotation import Annotator, annotate_text, split_words
-from .files import read_jsonl
+from .files import read_jsonl, read_parquet
 from .schema import Example
 
-__all__ = ["MEETINGBANK", "read_meetingbank", "read_pairs"]
-
-MEETINGBANK = "microsoft/MeetingBank-LLMCompressed"
-"""The paper's own data on the Hugging Face hub: meeting transcripts, compressed by GPT-4."""
+__all__ = ["ABOUT", "field", "from_pair", "read_pairs"]
 
 _LOG = logging.getLogger(__name__)
 _DONE = "ok"
-_LOCAL = (".json", ".jsonl", ".jsonl.gz", ".parquet")
+
+ABOUT = ("domain", "source", "license", "teacher")
+"""Where a pair comes from, as far as its row says."""
 
 
 def read_pairs(
@@ -42,7 +39,7 @@ def read_pairs(
     chunks that were not answered well at every level are left out, and their number is logged.
 
     Args:
-        path: A ``.jsonl`` or ``.jsonl.gz`` file.
+        path: A ``.jsonl``, ``.jsonl.gz`` or ``.parquet`` file.
         levels: Columns that hold compressions, from the mildest to the strongest. Those that the
             file has are used.
         annotator: What finds the words; `AlignmentAnnotator` by default.
@@ -51,6 +48,7 @@ def read_pairs(
         One example per row, in order.
 
     Raises:
+        ImportError: A Parquet file without pyarrow installed.
         DatasetError: The file cannot be read or has none of ``levels``, an id occurs twice, or a
             field of a row is missing or of another type; the message names file, line and field.
     """
@@ -58,7 +56,8 @@ def read_pairs(
     annotator = annotator or AlignmentAnnotator()
     if isinstance(levels, str):
         raise OptionError(f"levels must be a list of names, got the string {levels!r}")
-    rows = _last_answers(_distilled(path) or read_jsonl(path))
+    read = read_parquet if path.suffix == ".parquet" else read_jsonl
+    rows = _last_answers(_distilled(path) or read(path))
     asked = [name for name in levels if any(row.get(name) is not None for _, row in rows)]
     kept = [(number, row) for number, row in rows if _answered(row, asked)]
     if len(kept) < len(rows):
@@ -74,56 +73,11 @@ def read_pairs(
         )
     examples: dict[str, Example] = {}
     for number, row in kept:
-        where = f"{path}, line {number}"
-        example = _from_pair(row, present, annotator, where)
+        where = f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {number}"
+        example = from_pair(row, present, annotator, where)
         if example.id in examples:
             raise DatasetError(f"{where}: id {example.id!r} occurs twice")
         examples[example.id] = example
-    return list(examples.values())
-
-
-def read_meetingbank(
-    data: str | Path | Iterable[dict[str, Any]] = MEETINGBANK,
-    *,
-    annotator: Annotator | None = None,
-) -> list[Example]:
-    """Read the paper's data, or data of the same layout, and label every word.
-
-    A row has ``idx``, and ``prompt_list`` and ``compressed_prompt_list``, the chunks of a
-    transcript and their compressions. Each pair of chunks becomes an example with the id
-    ``<idx>#<n>``. Rows whose lists differ in length cannot be paired; like the authors' script,
-    this leaves them out, and logs their number.
-
-    Args:
-        data: A ``.json``, ``.jsonl``, ``.jsonl.gz`` or ``.parquet`` file, the name of a dataset on
-            the hub (its split ``train``), or the rows themselves, such as a ``datasets.Dataset``.
-        annotator: What finds the words; `AlignmentAnnotator` by default.
-
-    Raises:
-        DatasetError: A file cannot be read, or a field of a row is missing or of another type.
-        ImportError: A Parquet file without pyarrow, or a name on the hub without datasets.
-    """
-    annotator = annotator or AlignmentAnnotator()
-    name = str(data) if isinstance(data, (str, Path)) else type(data).__name__
-    examples: dict[str, Example] = {}
-    unpaired = 0
-    for where, row in _meetingbank_rows(data, name):
-        index = _field(row, "idx", (int, str), where)
-        texts = _strings(row, "prompt_list", where)
-        shorter = _strings(row, "compressed_prompt_list", where)
-        if len(texts) != len(shorter):
-            unpaired += 1
-            continue
-        for n, (text, compressed) in enumerate(zip(texts, shorter, strict=True)):
-            pair = {"id": f"{index}#{n}", "text": text, "compressed": compressed, **_ABOUT}
-            if pair["id"] in examples:
-                raise DatasetError(f"{where}: idx {index!r} occurs twice")
-            examples[pair["id"]] = _from_pair(pair, ("compressed",), annotator, where)
-    if unpaired:
-        _LOG.warning(
-            "%s: left out %d rows with other numbers of prompts and compressed prompts",
-            name, unpaired,
-        )  # fmt: skip
     return list(examples.values())
 
 
@@ -156,26 +110,19 @@ def _answered(row: dict[str, Any], levels: Iterable[str]) -> bool:
     return all(row.get(name) is not None and status.get(name) == _DONE for name in levels)
 
 
-_ABOUT = {
-    "domain": "meetings",
-    "source": MEETINGBANK,
-    "license": "CC BY-NC-SA 4.0",
-    "teacher": "gpt-4",
-}
-
-
-def _from_pair(
+def from_pair(
     row: dict[str, Any], levels: Sequence[str], annotator: Annotator, where: str
 ) -> Example:
-    compressed = tuple(_field(row, name, (str,), where) for name in levels)
-    text = _field(row, "text", (str,), where)
+    """The example of one row, which `where` names in errors."""
+    compressed = tuple(field(row, name, (str,), where) for name in levels)
+    text = field(row, "text", (str,), where)
     units, marked = annotate_text(text, compressed, annotator)
     question = _optional(row, "question", where) or None
     answer = _optional(row, "evidence", where) if question else ""
     evidence = _evidence(text, answer, annotator) if answer else ()
-    about = {name: _optional(row, name, where) for name in _ABOUT}
+    about = {name: _optional(row, name, where) for name in ABOUT}
     return Example(
-        id=str(_field(row, "id", (str, int), where)),
+        id=str(field(row, "id", (str, int), where)),
         text=text,
         starts=tuple(units.starts.tolist()),
         ends=tuple(units.ends.tolist()),
@@ -199,7 +146,8 @@ def _evidence(text: str, answer: str, annotator: Annotator) -> tuple[int, ...]:
     return tuple(flags.tolist())
 
 
-def _field(row: dict[str, Any], name: str, kinds: tuple[type, ...], where: str) -> Any:
+def field(row: dict[str, Any], name: str, kinds: tuple[type, ...], where: str) -> Any:
+    """The value of ``name``, which must be of one of ``kinds``."""
     value = row.get(name)
     if type(value) not in kinds:
         expected = " or ".join(kind.__name__ for kind in kinds)
@@ -209,53 +157,5 @@ def _field(row: dict[str, Any], name: str, kinds: tuple[type, ...], where: str) 
 
 
 def _optional(row: dict[str, Any], name: str, where: str) -> str:
-    value: str = "" if row.get(name) is None else _field(row, name, (str,), where)
+    value: str = "" if row.get(name) is None else field(row, name, (str,), where)
     return value
-
-
-def _strings(row: dict[str, Any], name: str, where: str) -> list[str]:
-    values: list[str] = _field(row, name, (list,), where)
-    for i, value in enumerate(values):
-        if not isinstance(value, str):
-            raise DatasetError(f"{where}: field {name!r}[{i}] must be str, got {value!r:.60}")
-    return values
-
-
-def _meetingbank_rows(data: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows with words that say where they stand."""
-    if isinstance(data, (str, Path)) and (name.endswith(_LOCAL) or Path(name).exists()):
-        path = Path(name)
-        if name.endswith((".jsonl", ".jsonl.gz")):
-            for number, row in read_jsonl(path):
-                yield f"{path}, line {number}", row
-            return
-        data = _read_parquet(path) if path.suffix == ".parquet" else _read_json(path)
-    elif isinstance(data, (str, Path)):
-        data = require("datasets", "pipeline").load_dataset(name, split="train")
-    for number, row in enumerate(data, 1):
-        if not isinstance(row, dict):
-            raise DatasetError(
-                f"{name}, row {number}: expected an object, got {type(row).__name__}"
-            )
-        yield f"{name}, row {number}", row
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
-    # The authors' scripts write one object with the rows under their numbers.
-    rows = list(data.values()) if isinstance(data, dict) else data
-    if not isinstance(rows, list):
-        raise DatasetError(f"{path} must hold a list of rows, got {type(data).__name__}")
-    return rows
-
-
-def _read_parquet(path: Path) -> Any:
-    parquet = require("pyarrow.parquet", "pipeline")
-    arrow = require("pyarrow", "pipeline")
-    try:
-        return parquet.read_table(path).to_pylist()
-    except (OSError, arrow.ArrowException) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error

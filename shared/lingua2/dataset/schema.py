@@ -108,7 +108,10 @@ class Example:
         known = {item.name for item in fields(cls)}
         required = ("id", "text", "starts", "ends", "levels")
         if missing := [name for name in required if row.get(name) is None]:
-            raise DatasetError(f"missing {', '.join(missing)}; has {', '.join(row) or 'nothing'}")
+            hint = "" if "text" in missing else "; `lingua2 annotate` labels texts and compressions"
+            raise DatasetError(
+                f"missing {', '.join(missing)}; has {', '.join(row) or 'nothing'}{hint}"
+            )
         if unknown := sorted(row.keys() - known):
             raise DatasetError(
                 f"unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"

@@ -9,6 +9,7 @@ from .answers import Answer, clean_answer
 from .chunks import chunk_text
 from .documents import Document, read_documents
 from .output import read_answers
+from .phrases import Phrases
 from .plan import Estimate
 from .report import DistillReport
 from .run import adistill, distill, estimate
@@ -21,6 +22,7 @@ __all__ = [
     "DistillSettings",
     "Document",
     "Estimate",
+    "Phrases",
     "Price",
     "adistill",
     "chunk_text",

@@ -12,6 +12,8 @@ from typing import Literal
 
 from lingua2.text import split_units
 
+from .phrases import PHRASES, Phrases
+
 __all__ = ["Answer", "Status", "clean_answer"]
 
 Status = Literal["ok", "empty", "refused", "longer", "foreign", "truncated", "skipped"]
@@ -34,30 +36,9 @@ _RULE = re.compile(r"\A[-*_=]{3,}[ \t]*\n|\n[-*_=]{3,}\Z")
 _QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "'": "'", "‘": "’", "`": "`", "「": "」"}
 _HEAD = re.compile(r"\A[^\n:：]{1,120}(?:：|:[*_]*(?:\s+|\Z))")
 _FIRST_LINE = re.compile(r"\A[^\n]{1,120}[.!]\n+")
-_OPENING = re.compile(
-    r"[\W_]*(?:sure|certainly|absolutely|of course|okay|ok|alright|here(?:['’]s| is| are| you)|"
-    r"below is|the following|(?:the |my |a )?(?:compressed|compression|shortened|condensed|core|"
-    r"answer|output|result|final|text)\b)",
-    re.IGNORECASE,
-)
 _LAST_LINE = re.compile(r"\n+(?P<remark>[^\n]+)\Z")
 _LAST_PARAGRAPH = re.compile(r"\n\s*\n(?P<remark>(?:(?!\n\s*\n).)+)\Z", re.DOTALL)
 _BRACKETED = re.compile(r"\s(?P<remark>[(\[][^()\[\]]*[)\]])\Z")
-_REMARK = re.compile(
-    r"[\W_]*(?:note|please note|let me know|feel free|is there anything|would you like|"
-    r"i (?:hope|have|removed|kept|deleted|tried)\b|i['’]ve\b|this (?:version|compress|keeps|"
-    r"preserves|text)|the (?:compressed|original|above)|explanation|compression|word count|"
-    r"original|removed|\d+ words)",
-    re.IGNORECASE,
-)
-_REFUSAL = re.compile(
-    r"[\W_]*(?:(?:i['’]m|i am)(?: very| really| so)? sorry|sorry[,.]|my apologies|i apologi[sz]e|"
-    r"i (?:cannot|can['’]t|can not|won['’]t|must decline|do not|don['’]t)\b|"
-    r"(?:i['’]m|i am) (?:unable|not able)|as an ai\b|unfortunately,? i\b|please provide|"
-    r"(?:this|the|your) (?:content|request|text) (?:violates|cannot|can['’]t)|"
-    r"(?:there is )?no text)",
-    re.IGNORECASE,
-)
 _SENTENCE = re.compile(r"[^.!?\n]{1,200}")
 _EDGES = re.compile(r"\A[\W_]+|[\W_]+\Z")
 
@@ -77,7 +58,7 @@ class Answer:
     removed: int
 
 
-def clean_answer(answer: str, source: str) -> Answer:
+def clean_answer(answer: str, source: str, phrases: Phrases = PHRASES) -> Answer:
     """Strip what a teacher wrote around the compressed text, and judge the rest.
 
     Stripped are thinking blocks, code fences, wrapping tags and quotes, announcements in front and
@@ -86,6 +67,7 @@ def clean_answer(answer: str, source: str) -> Answer:
     Args:
         answer: The teacher's answer, verbatim.
         source: The text that the teacher was to compress.
+        phrases: How refusals and chatter begin.
 
     Returns:
         The text, with status ``"refused"`` for a refusal, ``"empty"`` where no word is left,
@@ -94,13 +76,13 @@ def clean_answer(answer: str, source: str) -> Answer:
     """
     words = _words(source)
     text, removed = _without_thinking(answer.strip(), source)
-    if _refuses(text, words):
+    if _refuses(text, words, phrases):
         return Answer(text, "refused", removed)
     # One kind of chatter hides another; a bound, since a model may also repeat itself for ever.
     for _ in range(_ROUNDS):
         before = text
         for strip in _STRIPPERS:
-            stripped = strip(text, source, words).strip()
+            stripped = strip(text, source, words, phrases).strip()
             if stripped != text:
                 text, removed = stripped, removed + 1
         if text == before:
@@ -129,8 +111,8 @@ def _without_thinking(text: str, source: str) -> tuple[str, int]:
     return text.strip(), removed
 
 
-def _refuses(text: str, words: Sequence[str]) -> bool:
-    if not _REFUSAL.match(text):
+def _refuses(text: str, words: Sequence[str], phrases: Phrases) -> bool:
+    if not phrases.refuse(text):
         return False
     match = _SENTENCE.match(text)
     first = _words(match.group()) if match else []
@@ -141,12 +123,12 @@ def _refuses(text: str, words: Sequence[str]) -> bool:
     )
 
 
-def _strip_fence(text: str, source: str, _: Sequence[str]) -> str:
+def _strip_fence(text: str, source: str, *_: object) -> str:
     match = _FENCE.match(text)
     return match["inside"] if match and match[1] not in source else text
 
 
-def _strip_tags(text: str, source: str, _: Sequence[str]) -> str:
+def _strip_tags(text: str, source: str, *_: object) -> str:
     match = _TAGS.match(text)
     if match and f"<{match[1]}>" not in source:
         return match["inside"]
@@ -156,12 +138,12 @@ def _strip_tags(text: str, source: str, _: Sequence[str]) -> str:
     return text
 
 
-def _strip_rule(text: str, source: str, _: Sequence[str]) -> str:
+def _strip_rule(text: str, source: str, *_: object) -> str:
     match = _RULE.search(text)
     return _RULE.sub("", text) if match and match.group().strip() not in source else text
 
 
-def _strip_quotes(text: str, source: str, _: Sequence[str]) -> str:
+def _strip_quotes(text: str, source: str, *_: object) -> str:
     if len(text) < 2 or _QUOTES.get(text[0]) != text[-1]:
         return text
     # More of them than in the source: at least these two were added.
@@ -169,27 +151,27 @@ def _strip_quotes(text: str, source: str, _: Sequence[str]) -> str:
     return text[1:-1] if added else text
 
 
-def _strip_opening(text: str, _: str, words: Sequence[str]) -> str:
+def _strip_opening(text: str, _: str, words: Sequence[str], phrases: Phrases) -> str:
     for pattern in (_HEAD, _FIRST_LINE):
         if match := pattern.match(text):
             head, rest = _words(match.group()), text[match.end() :]
-            announced = _OPENING.match(text) and _foreign(head, words) >= _PARTLY
+            announced = phrases.announce(text) and _foreign(head, words) >= _PARTLY
             if announced or (pattern is _HEAD and _stands_out(head, rest, words)):
                 return rest
     return text
 
 
-def _strip_remark(text: str, _: str, words: Sequence[str]) -> str:
+def _strip_remark(text: str, _: str, words: Sequence[str], phrases: Phrases) -> str:
     for pattern in (_LAST_PARAGRAPH, _LAST_LINE, _BRACKETED):
         if match := pattern.search(text):
             remark, rest = _words(match["remark"]), text[: match.start()]
-            known = _REMARK.match(match["remark"]) and _foreign(remark, words) >= _PARTLY
+            known = phrases.remark(match["remark"]) and _foreign(remark, words) >= _PARTLY
             if known or (pattern is _LAST_PARAGRAPH and _stands_out(remark, rest, words)):
                 return rest
     return text
 
 
-_STRIPPERS: tuple[Callable[[str, str, Sequence[str]], str], ...] = (
+_STRIPPERS: tuple[Callable[[str, str, Sequence[str], Phrases], str], ...] = (
     _strip_fence,
     _strip_tags,
     _strip_rule,

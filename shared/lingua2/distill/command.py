@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["add_command"]
 
 _INTERRUPTED = 130
+# Options of `distill` that have the same name here.
+_OPTIONS = (
+    "levels",
+    "refusals",
+    "chatter",
+    "max_tokens",
+    "concurrency",
+    "requests_per_second",
+    "max_retries",
+    "budget",
+    "token_budget",
+)
 
 
 def add_command(subparsers: Any) -> None:
@@ -44,6 +56,11 @@ def add_command(subparsers: Any) -> None:
             f"--{level}instruction", type=Path, metavar="FILE",
             help="replaces lingua2's own instruction; must hold {text} once",
         )  # fmt: skip
+    for name in ("refusals", "chatter"):
+        parser.add_argument(
+            f"--{name}", action="append", default=[], metavar="REGEX",
+            help="how they begin in other words or another language; may be given several times",
+        )  # fmt: skip
     parser.add_argument("--base-url", metavar="URL", help="another server with the provider's API")
     parser.add_argument("--temperature", type=float, metavar="T")
     parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of a chunk")
@@ -62,8 +79,7 @@ def _run(args: argparse.Namespace) -> int:
 
     model = {"base_url": args.base_url, "temperature": args.temperature}
     teacher = resolve_teacher(args.teacher, **{k: v for k, v in model.items() if v is not None})
-    sources = (read_documents(i, args.text_field, split=args.split) for i in args.inputs)
-    documents = islice(chain.from_iterable(sources), args.limit)
+    documents = islice(read_documents(args.inputs, args.text_field, split=args.split), args.limit)
     options = _options(args)
     if args.dry_run:
         _say(_expected(estimate(documents, teacher, args.output, **options)))
@@ -93,10 +109,11 @@ def _options(args: argparse.Namespace) -> Any:
         raise OptionError("give both --price-input and --price-output, or neither")
     if args.limit is not None and args.limit < 1:
         raise OptionError(f"--limit must be at least 1, got {args.limit}")
+    if args.budget is not None and None in prices:
+        raise OptionError("--budget needs --price-input and --price-output, per million tokens")
     instructions = {"compressed": args.instruction, "core": args.core_instruction}
-    names = ("levels", "max_tokens", "concurrency", "requests_per_second", "max_retries")
     return {
-        **{name: getattr(args, name) for name in (*names, "budget", "token_budget")},
+        **{name: getattr(args, name) for name in _OPTIONS},
         "instruction": {level: path for level, path in instructions.items() if path is not None},
         "price": None if None in prices else Price(*prices),
         "progress": sys.stderr.isatty(),

@@ -100,6 +100,7 @@ def _document(row: Mapping[str, Any]) -> str:
 
 def read_known(path: Path) -> Known:
     """What is in the file at ``path``, which need not exist; takes no lock and changes nothing."""
+    _check_ending(path)
     known = Known()
     if path.exists():
         for _ in _rows(path, known):
@@ -118,8 +119,7 @@ class AnswerFile(AbstractContextManager["AnswerFile"]):
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix != ".jsonl":
-            raise DatasetError(f"the output must end in .jsonl (rows are appended), got {path}")
+        _check_ending(path)
         self._path = path
         self.known = Known()
 
@@ -177,6 +177,11 @@ class AnswerFile(AbstractContextManager["AnswerFile"]):
             self._file.write(b"\n")
         else:
             self._file.truncate(end - len(last))
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix != ".jsonl":
+        raise DatasetError(f"the output must end in .jsonl (rows are appended), got {path}")
 
 
 def _finished(line: bytes) -> bool:

@@ -166,7 +166,7 @@ class Plan:
             if document.id in seen:
                 raise DatasetError(
                     f"two documents have the id {document.id!r}; ids must be unique: give rows an "
-                    "id, or read files of the same name from one folder above them"
+                    "id of their own, and all sources to one read_documents()"
                 )
             seen.add(document.id)
             spans = chunk_text(document.text, self._count, self._settings.max_tokens)

@@ -17,6 +17,7 @@ from .background import run_in_background
 from .documents import Document
 from .gate import Gate
 from .output import AnswerFile, Known, LevelAnswer, read_known
+from .phrases import Phrases
 from .plan import Chunk, Estimate, Plan
 from .report import DistillReport
 from .settings import DistillOptions, DistillSettings, Tokens
@@ -172,7 +173,7 @@ class _Run:
                 if (reply := await self._ask(level, source)) is None:
                     break
                 spent += reply.tokens
-                answers[level] = _level_answer(keys[level], reply, source)
+                answers[level] = _level_answer(keys[level], reply, source, self._settings.phrases)
                 if answers[level].status != "ok":
                     break
         finally:
@@ -201,8 +202,8 @@ class _Run:
         return reply
 
 
-def _level_answer(key: str, reply: Reply, source: str) -> LevelAnswer:
-    answer = clean_answer(reply.text, source)
+def _level_answer(key: str, reply: Reply, source: str, phrases: Phrases) -> LevelAnswer:
+    answer = clean_answer(reply.text, source, phrases)
     status: Status = (
         "refused" if reply.refused else "truncated" if reply.truncated else answer.status
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self, TypedDict
 
@@ -12,6 +13,8 @@ from pydantic import Field, model_validator
 from lingua2.errors import OptionError
 from lingua2.options import TokenCounterSpec
 from lingua2.strict import Number, StrictOptions, Strings
+
+from .phrases import Phrases
 
 __all__ = ["DistillOptions", "DistillSettings", "Price", "Tokens"]
 
@@ -62,6 +65,14 @@ class DistillSettings(StrictOptions):
     """Replaces the instruction of the level "compressed" (a string, or a path to a file), or of
     every level in a mapping. It must hold ``{text}`` exactly once."""
 
+    refusals: Annotated[tuple[str, ...], Strings] = ()
+    """Regular expressions for the beginnings of refusals in other words or another language than
+    the English ones that are known. What the text itself says is no refusal. Answers of earlier
+    runs stay what they were taken for."""
+
+    chatter: Annotated[tuple[str, ...], Strings] = ()
+    """The same for lines before and after the compressed text that do not belong to it."""
+
     max_tokens: Annotated[int, Number, Field(ge=1)] = 512
     """Most tokens of a chunk (paper, section 3.2), as ``token_counter`` counts them."""
 
@@ -96,6 +107,16 @@ class DistillSettings(StrictOptions):
     progress: bool = True
     """Show a progress bar on standard error."""
 
+    @cached_property
+    def phrases(self) -> Phrases:
+        """`refusals` and `chatter` with the known ones."""
+        return Phrases.of(self.refusals, self.chatter)
+
+    @model_validator(mode="after")
+    def _check_phrases(self) -> Self:
+        Phrases.of(self.refusals, self.chatter)
+        return self
+
     @model_validator(mode="after")
     def _check_price(self) -> Self:
         if self.budget is not None and self.price is None:
@@ -108,6 +129,8 @@ class DistillOptions(TypedDict, total=False):
 
     levels: tuple[str, ...] | list[str]
     instruction: str | Path | Mapping[str, str | Path] | None
+    refusals: tuple[str, ...] | list[str]
+    chatter: tuple[str, ...] | list[str]
     max_tokens: int
     token_counter: Any
     concurrency: int

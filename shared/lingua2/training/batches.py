@@ -113,9 +113,12 @@ class Steps:
     def _windows(self, item: Passage) -> list[Window]:
         # Passages that are not varied come again in every epoch, as the same objects.
         if (made := self._cached.get(id(item))) is None:
-            made = self._maker.windows(
+            found = self._maker.windows(
                 item.text, item.starts, item.ends, item.targets, item.question
             )
+            # The words of other datasets may leave much of a text out, and a mean over no tokens is
+            # not a number.
+            made = [window for window in found if (window.targets != IGNORED).any()]
             if id(item) in self._originals:
                 self._cached[id(item)] = made
         return made

@@ -30,6 +30,9 @@ __all__ = [
 RECORD = "training.json"
 """Options, data and results of a training, beside its weights."""
 
+# What may be another when a training goes on.
+_FREE = ("device", "tensorboard")
+
 
 def split(
     examples: Sequence[Example], share: float, seed: int
@@ -166,7 +169,7 @@ def check_output(settings: TrainingOptions, record: dict[str, Any]) -> None:
     changed = [
         f"{name}={value!r} (was {before['options'].get(name)!r})"
         for name, value in record["options"].items()
-        if before["options"].get(name) != value
+        if name not in _FREE and before["options"].get(name) != value
     ]
     if changed:
         raise TrainingError(f"resuming with other options: {', '.join(changed)}")

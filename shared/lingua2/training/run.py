@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ class TrainingReport:
     Attributes:
         output: Directory of the checkpoint.
         steps: Optimisation steps taken.
-        auc: ``{"all" or domain: {level name: AUC}}`` on the held-out examples.
+        auc: ``{"all" or domain: {level name: AUC}}`` on the held-out examples; NaN for a domain
+            whose words are all kept or all dropped.
         f1: F1 on the held-out examples when each keeps as many words as its teacher did.
         survival: Answer survival by rate; empty without questions.
         shift: What calibration added to the keep logit.
@@ -149,7 +151,8 @@ def train(
     results = dataclasses.asdict(report)
     del results["output"]
     _write(settings.output / RECORD, {**record, "results": results})
-    write_card(settings, report, [*training, *held_out])
+    everything = [*training, *held_out]
+    write_card(settings, report, everything, reads_questions=checkpoint.reads_questions)
     return report
 
 
@@ -205,4 +208,14 @@ def _plain_options(settings: TrainingOptions) -> dict[str, Any]:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(_finite(record), indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with None for numbers that JSON has no word for, as the AUC of a few words is."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
