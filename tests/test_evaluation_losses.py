@@ -381,7 +381,7 @@ def test_the_command_line_times_compressing_and_reading(
     with pytest.raises(SystemExit):
         main([*words, "--latency", "fast"])
     assert "such as 2,3,5, got 'fast'" in capsys.readouterr().err
-    with pytest.raises(OptionError, match="latency is measured with a reader"):
+    with pytest.raises(OptionError, match="latency is of use with a reader"):
         run(task(item()), tmp_path / "other", "none", latency=[2])
 
 
@@ -433,6 +433,78 @@ def test_the_report_names_every_file_and_what_was_asked(tmp_path: Path) -> None:
     report = write_report(evaluation, tmp_path / "out")[0].read_text()
     assert f"| data: demonstrations | shots.txt, SHA-256 {digest} |" in report
     assert "| asked | achieved |" in report
+
+
+def test_what_only_a_reader_needs_is_refused_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ({"metrics": ["em"]}, {"price_input": 1.0, "price_output": 1.0}):
+        with pytest.raises(OptionError, match="is of use with a reader only"):
+            run(task(item()), tmp_path, "none", **option)
+    reader: Any = RunnableLambda(lambda _: "x", name="r")
+    with pytest.raises(OptionError, match="'classification' needs labels, which 'qa' does not"):
+        run(task(item()), tmp_path, "none", reader=reader, metrics=["classification"])
+    words = ["evaluate", "--task", "qa", "--data", "x.jsonl", "--output", str(tmp_path)]
+    assert main([*words, "--metric", "rougeL"]) == 1
+    assert "--metric needs --reader" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--reader-options", "{temperature: 0}"])
+    assert 'a JSON object such as {"temperature": 0}, got' in capsys.readouterr().err
+
+
+def test_a_missing_package_is_told_before_a_reader_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: str) -> None:
+        raise ImportError("pip install 'lingua2[bertscore]'")
+
+    monkeypatch.setattr("lingua2.evaluation.metrics.require", missing)
+    monkeypatch.setattr("lingua2.evaluation.metrics._bert", [])
+    asked: list[str] = []
+    reader: Any = RunnableLambda(asked.append, name="r")
+    with pytest.raises(ImportError, match=r"lingua2\[bertscore\]"):
+        run(task(item()), tmp_path, "none", reader=reader, metrics=["bertscore"])
+    assert not asked
+
+
+def test_repeated_budgets_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "data.jsonl"
+    row = {"question": "Who?", "answers": ["Mira Olsen"], "documents": [MILL]}
+    path.write_text(json.dumps(row) + "\n")
+    words = ["evaluate", "--task", "qa", "--data", str(path), "--output", str(tmp_path / "out")]
+    assert main([*words, "--compressor", "random", "--rate", "0.5", "--rate", "0.3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if " random " in line] == ["0.5", "0.3"]
+
+
+def test_a_quality_of_some_items_says_of_how_many(tmp_path: Path) -> None:
+    answered = item("b", PIER, references=("yes",))
+    evaluation = run(
+        task(item("a"), answered), tmp_path, "truncation", rates=(), target_tokens=[99]
+    )
+    (line,) = summarise(evaluation)
+    # A budget above what there is asks for all of it.
+    assert (line.asked, line.achieved) == (1.0, 1.0)
+    report = write_report(evaluation, tmp_path)[0].read_text()
+    assert "| 99 tokens | truncation | 1.000 [1.000, 1.000] of 1 |" in report
+
+
+def test_an_answer_that_stands_everywhere_is_judged_where_it_is_left() -> None:
+    # Judging each of thousands of places on its own once took minutes.
+    words = MILL.split() * 1500
+    lost = explain(item("i", " ".join(words)), record(" ".join([*words[:-11], "Mira by the sea."])))
+    assert (lost.cause, lost.kept) == ("torn", 1.0)
+    assert lost.of_document > 0.99
+
+
+def test_the_papers_seconds_stand_beside_the_times_of_its_own_task(tmp_path: Path) -> None:
+    for name in ("meetingbank_qa", "qa"):
+        data = task(item(), name=name)
+        reader = Streaming(responses=["Mira Olsen"])
+        evaluation = run(data, tmp_path / name, "truncation", reader=reader, latency=[2])
+        report = write_report(evaluation, tmp_path / name)[0].read_text()
+        row = "| paper: LLMLingua-2 | 2x |  | 0.5 |  | 9.4 |  | 1.6x |  |"
+        assert (row in report) == (name == "meetingbank_qa")
 
 
 def test_the_help_names_every_task(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,14 @@ from hypothesis import strategies as st
 import samples
 from lingua2.counting import resolve_token_counter
 from lingua2.errors import ModelLoadError, OptionError
-from lingua2.evaluation import Item, as_method, parse_method
+from lingua2.evaluation import Item, as_method, normalise, parse_method
 from lingua2.evaluation.controls import join
 from lingua2.evaluation.intervals import mean_interval
 from lingua2.evaluation.losses import losses, stability
 from lingua2.evaluation.method import Method, Request
 from lingua2.evaluation.reference import LLMLingua2
 from lingua2.evaluation.settings import Budget
+from lingua2.evaluation.store import source_digest
 
 COUNT = resolve_token_counter("cl100k_base")
 TEXTS = (samples.PROSE, samples.LOG)
@@ -186,6 +190,86 @@ def test_a_function_is_a_compressor() -> None:
     assert parse_method("textwrap:dedent,label=d").name == "d"
 
 
+def test_a_function_beside_the_user_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shortening_beside_me.py").write_text("def cut(texts, query, budget): return texts")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    assert ask(parse_method("shortening_beside_me:cut"), ["a b"], 1) == ["a b"]
+    assert sys.path == before
+
+
+def test_options_may_be_lists_and_objects() -> None:
+    method = parse_method('lingua2,force_tokens=["Mira","?"],relevance=bm25,label=mine')
+    same = as_method("mine", "lingua2", force_tokens=["Mira", "?"], relevance="bm25")
+    assert (method.name, method.identity) == ("mine", same.identity)
+
+
+def test_a_control_is_what_it_does_whatever_it_is_called() -> None:
+    one, two = parse_method("random,label=base"), parse_method("truncation,label=base")
+    assert (one.name, one.identity) == ("base", as_method("random").identity)
+    assert one.identity != two.identity
+
+
+def keep_first(number: int, texts: Sequence[str], query: str, budget: int) -> list[str]:
+    return [text[:number] for text in texts]
+
+
+class Keeping:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls: list[str] = []
+
+    def __call__(self, texts: Sequence[str], query: str, budget: int) -> list[str]:
+        return keep_first(self.number, texts, query, budget)
+
+    def keep(self, texts: Sequence[str], query: str, budget: int) -> list[str]:
+        return self(texts, query, budget)
+
+
+def closure(number: int) -> Any:
+    return lambda texts, query, budget: keep_first(number, texts, query, budget)
+
+
+def wrapped(number: int) -> Any:
+    inner = closure(number)
+    return lambda *request: inner(*request)
+
+
+def with_default(number: int) -> Any:
+    return lambda texts, query, budget, own=number: keep_first(own, texts, query, budget)
+
+
+MAKERS = [
+    closure,
+    wrapped,
+    with_default,
+    Keeping,
+    lambda number: Keeping(number).keep,
+    lambda number: functools.partial(keep_first, number),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_function_made_with_another_value_is_another_compressor(make: Any) -> None:
+    assert source_digest(make(1)) == source_digest(make(1))
+    assert source_digest(make(1)) != source_digest(make(2))
+
+
+def test_what_a_function_keeps_for_itself_does_not_change_what_it_is() -> None:
+    keeping = Keeping(1)
+    before = source_digest(keeping)
+    keeping.calls.append("a")
+    assert source_digest(keeping) == before
+
+    def again(texts: Sequence[str], query: str, budget: int) -> Any:
+        return again(texts[1:], query, budget) if texts else []
+
+    # It stands in its own closure.
+    assert source_digest(again) == source_digest(again)
+
+
 def item(*documents: str, **values: Any) -> Item:
     base: dict[str, Any] = {
         "id": "i", "documents": documents, "before": "", "after": "", "references": ("Mira Olsen",),
@@ -218,6 +302,13 @@ def test_an_answer_of_yes_or_one_that_is_not_there_cannot_survive() -> None:
     assert "answer" not in losses(item("Mira Olsen.", extractive=False), [""])
 
 
+@given(samples.texts | st.text())
+def test_punctuation_and_symbols_of_any_script_are_spaces(text: str) -> None:
+    spaced = "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in text.lower())
+    words = [word for word in spaced.split() if word not in ("a", "an", "the")]
+    assert normalise(text) == " ".join(words)
+
+
 def test_json_must_stay_json() -> None:
     one = item('{"a": [1, 2]}', "prose", "[1]")
     assert losses(one, ['{"a": [1]}', "", "[1"])["json"] == 0.5
@@ -234,6 +325,8 @@ def test_a_budget_is_a_share_a_number_or_shots() -> None:
     assert Budget("rate", 0.29).tokens(100, 4) == 29
     assert Budget("tokens", 300).tokens(100, 4) == 300
     assert [Budget("shots", n).tokens(100, 4) for n in (1, 0.5)] == [25, 12]
+    # Nothing at all would be over budget with the first word.
+    assert Budget("rate", 0.1).tokens(3, 1) == 1
     assert [str(Budget("rate", 0.5)), str(Budget("shots", 0.5))] == ["0.5", "0.5 shot"]
 
 
@@ -256,3 +349,36 @@ def test_values_of_a_group_are_drawn_together() -> None:
     assert alone is not None
     assert grouped is not None
     assert grouped.high - grouped.low > alone.high - alone.low
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.booleans())
+def test_equal_values_leave_no_doubt_whatever_they_count(sizes: list[int], strata: bool) -> None:
+    kinds = [kind for kind, size in enumerate(sizes) for _ in range(size)]
+    found = mean_interval(
+        [1.0] * len(kinds),
+        weights=[1 / sizes[kind] for kind in kinds],
+        strata=kinds if strata else None,
+        resamples=100,
+    )
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_every_sample_holds_all_strata_with_their_weight() -> None:
+    # What differs between two kinds is no doubt about their mean; what differs within them is.
+    kinds = [0] * 10 + [1] * 90
+    weights = [1 / 10] * 10 + [1 / 90] * 90
+    apart = mean_interval([float(kind) for kind in kinds], weights=weights, strata=kinds)
+    assert apart is not None
+    assert (apart.mean, apart.low, apart.high) == pytest.approx((0.5, 0.5, 0.5))
+    values = [0.0, 1.0] * 50
+    within = mean_interval(values, weights=weights, strata=kinds)
+    assert within is not None
+    # Half the mean of 10 fair coins and half that of 90.
+    deviation = math.sqrt((0.25 / 10 + 0.25 / 90) / 4)
+    assert within.high - within.low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+
+
+def test_kinds_of_one_item_have_the_spread_between_them() -> None:
+    found = mean_interval([0.0, 1.0] * 10, strata=range(20))
+    assert found == mean_interval([0.0, 1.0] * 10)

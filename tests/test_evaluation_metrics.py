@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import types
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingua2.errors import OptionError
+from lingua2.errors import ModelLoadError, OptionError
 from lingua2.evaluation.metrics import METRICS, score_answer
 
 HAND = [
@@ -18,6 +20,8 @@ HAND = [
     ("contains", "It is the old mill.", "Old Mill", 1.0),
     ("contains", "It is an old, grey mill.", "Old Mill", 0.0),
     # 2 of 4 words found, 2 of 2 gold: 2 * 2 / (4 + 2).
+    # A gold answer of an article alone stands in an answer only as it is.
+    ("contains", "grey pier", "The", 0.0),
     ("qa_f1", "the old mill of Norrvik", "old mill", 2 / 3),
     # "mill" counts once, since gold has it once: 2 * 1 / (2 + 2).
     ("qa_f1", "mill mill", "old mill", 0.5),
@@ -47,15 +51,22 @@ HAND = [
     ("number", "First 3, then 4 makes 7", "7", 1.0),
     ("number", "The answer is -5.", "5", 0.0),
     ("number", "none", "5", 0.0),
+    # A reader that goes on with questions of its own is judged by its first answer.
+    ("number", "It is 6.\n#### 6\n\nQuestion: 4 + 5?\n#### 9", "6", 1.0),
     ("bbh", "So the answer is (B). Q: next", "(B)", 1.0),
     ("bbh", "(A) is wrong, so the answer is (B).", "(A)", 0.0),
     ("bbh", "So the answer is Yes.", "yes", 1.0),
     ("bbh", "So the answer is yes and no.", "yes", 0.0),
+    ("bbh", "So the answer is yes. A goalkeeper may do that.", "yes", 1.0),
+    ("bbh", "So the answer is 3.5", "3", 0.0),
     ("choice", "(C) the pier", "C", 1.0),
     ("choice", "Because of B", "C", 0.0),
     # 10 points apart: 2 ** (-10 * 0.1).
     ("percentage", "about 60%", "70%", 0.5),
     ("percentage", "most", "70%", 0.0),
+    # Only a number with its sign is a percentage, as in the official script.
+    ("percentage", "Of 50 reviews, 60% are positive.", "70%", 0.5),
+    ("percentage", "60", "60%", 0.0),
     # Of the pairs of 1, 2, 3 only 1 before 2 is kept.
     ("order", "3, 1, 2", "1, 2, 3", 1 / 3),
     ("order", "1, 2", "1, 2, 3", 0.0),
@@ -104,6 +115,37 @@ def test_an_unknown_metric_lists_the_known() -> None:
 )
 def test_bertscore_says_what_to_install() -> None:
     with pytest.raises(ImportError, match=r"lingua2\[bertscore\]"):
+        score_answer("bertscore", "a", ["a"])
+
+
+def test_bertscore_loads_its_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    class BERTScorer:
+        def __init__(self, lang: str) -> None:
+            loaded.append(lang)
+
+        def score(self, found: list[str], gold: list[str], verbose: bool) -> Any:
+            return None, None, [0.9 if found == gold else 1.2]
+
+    package = types.SimpleNamespace(BERTScorer=BERTScorer)
+    monkeypatch.setattr("lingua2.evaluation.metrics.require", lambda *_: package)
+    monkeypatch.setattr("lingua2.evaluation.metrics._bert", [])
+    assert score_answer("bertscore", "a mill", ["a mill"]) == 0.9
+    assert score_answer("bertscore", "a pier", ["a mill"]) == 1.0
+    assert loaded == ["en"]
+
+
+def test_a_model_of_bertscore_that_is_not_there_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(lang: str) -> None:
+        raise OSError("no network")
+
+    package = types.SimpleNamespace(BERTScorer=refuse)
+    monkeypatch.setattr("lingua2.evaluation.metrics.require", lambda *_: package)
+    monkeypatch.setattr("lingua2.evaluation.metrics._bert", [])
+    with pytest.raises(ModelLoadError, match="BERTScore's model cannot be loaded: no network"):
         score_answer("bertscore", "a", ["a"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import re
@@ -16,6 +17,7 @@ from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from lingua2.cli import main
@@ -33,9 +35,10 @@ from lingua2.evaluation import (
     write_report,
 )
 from lingua2.evaluation.excerpts import coloured
+from lingua2.evaluation.identity import reader_identity, reader_name, reader_settings
 from lingua2.evaluation.latency import latency_table
 from lingua2.evaluation.paper import PAPER
-from lingua2.evaluation.readers import Reader, ReaderSettings, reader_name
+from lingua2.evaluation.readers import Reader, ReaderSettings
 from lingua2.evaluation.store import Store
 from lingua2.evaluation.summary import summarise, worst_losses
 
@@ -119,6 +122,79 @@ def test_differences_are_paired_with_the_first_compressor(data: TaskData, tmp_pa
     assert (second.difference.mean, second.difference.low) == (1.0, 1.0)
 
 
+def test_what_keeps_everything_can_be_what_the_others_are_compared_with(
+    data: TaskData, tmp_path: Path
+) -> None:
+    drop = as_method("drop", first_words)
+    _, dropped = summarise(run(data, tmp_path / "out", "none", drop))
+    assert dropped.difference is not None
+    assert dropped.difference.mean == -1.0
+
+
+def test_questions_behind_the_same_examples_are_drawn_on_their_own(tmp_path: Path) -> None:
+    shots = tmp_path / "shots.txt"
+    shots.write_text("Question: 1 + 1?\nThe answer is 2.\n\nQuestion: 2 + 2?\nThe answer is 4.\n")
+    path = tmp_path / "data.jsonl"
+    sums = [{"question": f"{i} + {i}?", "answer": f"#### {2 * i}"} for i in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in sums))
+    data = load_task("gsm8k", path, demonstrations=shots)
+
+    def add(prompt: str) -> str:
+        number = int(prompt.rpartition("Question: ")[2].split()[0])
+        whole = "The answer is 2." in prompt
+        return f"The answer is {2 * number if whole or number % 2 else 0}."
+
+    found = run(data, tmp_path / "out", as_method("drop", first_words), reader=answering(add))
+    whole, dropped = summarise(found)
+    assert whole.retained == 1.0
+    assert dropped.quality is not None
+    # "0 + 0" is right either way, and half of the others.
+    assert dropped.quality.mean == pytest.approx(11 / 20)
+    assert 0.2 < dropped.quality.high - dropped.quality.low < 0.6
+    # Each lost question is shown, not one for all that stand behind these examples.
+    assert len(worst_losses(found)["drop"]) == 9
+
+
+def test_kinds_of_different_size_do_not_widen_the_interval_of_a_perfect_score(
+    tmp_path: Path,
+) -> None:
+    items = [_item(f"a{i}", ("em",), "one") for i in range(40)] + [
+        _item(f"b{i}", ("em",), "two") for i in range(2)
+    ]
+    items = [dataclasses.replace(i, documents=(i.id,), references=("x",)) for i in items]
+    data = TaskData("longbench", tuple(items), (), "x", "y")
+    (line,) = summarise(run(data, tmp_path, "none", reader=answering(lambda _: "x")))
+    assert line.quality is not None
+    assert (line.quality.low, line.quality.high) == pytest.approx((1.0, 1.0))
+
+
+REFUSALS = [
+    "I'm sorry, but I can't help with that.",
+    "I’m sorry, I cannot assist with that request.",
+    "I won't comply.",
+    "As an AI, I have no opinion.",
+]
+NOT_FOUND = [
+    "I'm sorry, but I can't find that anywhere.",
+    "I'm sorry, but I cannot provide an answer, since the passages do not mention the builder.",
+    "I cannot provide that from the given context.",
+    "I'm sorry, I don't know.",
+    "I am sorry to say that it burned down.",
+    "I can't help you there: the text does not say.",
+]
+
+
+@pytest.mark.parametrize("answer", NOT_FOUND)
+def test_that_a_text_does_not_say_is_an_answer(answer: str) -> None:
+    # Else a compressor that loses answers would lose nothing by it.
+    assert Reader(FakeListLLM(responses=[answer]), Store()).read(["p"])["p"].status == "ok"
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_refusal_is_none(answer: str) -> None:
+    assert Reader(FakeListLLM(responses=[answer]), Store()).read(["p"])["p"].status == "refused"
+
+
 def test_with_a_reader_the_uncompressed_score_is_the_measure(
     data: TaskData, tmp_path: Path
 ) -> None:
@@ -194,6 +270,63 @@ def test_a_killed_run_goes_on_where_it_ended(data: TaskData, tmp_path: Path) -> 
     second = run(data, output, halting(0), stability_items=0, reader=reader)
     assert second.requests == 0
     assert second.records == first.records
+
+
+def test_a_reader_may_be_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "readers_beside_me.py").write_text(
+        "from langchain_core.language_models import FakeListChatModel\n"
+        "model = FakeListChatModel(responses=['a'])\n"
+        "def make(answer): return FakeListChatModel(responses=[answer])\n"
+    )
+    (tmp_path / "broken_beside_me.py").write_text("import no_such_package\n")
+    monkeypatch.chdir(tmp_path)
+    assert resolve_reader("readers_beside_me:model").responses == ["a"]
+    assert resolve_reader("readers_beside_me:make", answer="b").responses == ["b"]
+    for name, options, message in (
+        ("readers_beside_me:model", {"answer": "b"}, "is a model already and takes no answer"),
+        ("readers_beside_me:make", {}, "cannot be made: .* missing 1 required"),
+        ("broken_beside_me:model", {}, "cannot be imported: No module named 'no_such_package'"),
+        ("readers_beside_me:other", {}, "the reader 'readers_beside_me:other' cannot be set up"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            resolve_reader(name, **options)
+
+
+def test_a_chain_with_other_instructions_is_another_reader() -> None:
+    model = FakeListChatModel(responses=["a"])
+
+    def chain(text: str, stop: str = "x") -> Any:
+        prompt = ChatPromptTemplate.from_messages([("system", text), ("human", "{question}")])
+        return RunnableLambda(dict) | prompt | model.bind(stop=[stop]) | StrOutputParser()
+
+    assert reader_identity(chain("Be brief.")) == reader_identity(chain("Be brief."))
+    assert reader_identity(chain("Be brief.")) != reader_identity(chain("Think first."))
+    assert reader_identity(chain("Be brief.")) != reader_identity(chain("Be brief.", "y"))
+
+
+def test_another_server_is_another_reader_and_no_secret_is_told() -> None:
+    def reader(port: int) -> Any:
+        url = f"http://user:hidden@localhost:{port}/v1"
+        return FakeServer(responses=["a"], base_url=url, temperature=0.5)
+
+    assert reader_identity(reader(1)) != reader_identity(reader(2))
+    assert "hidden" not in reader_identity(reader(1)) + reader_settings(reader(1))
+    assert json.loads(reader_settings(reader(1).bind(max_tokens=7))) == {
+        "temperature": 0.5, "max_tokens": 7, "base_url": "http://localhost:1/v1",
+    }  # fmt: skip
+    assert reader_settings(answering(str)) == ""
+
+
+class FakeServer(FakeListChatModel):
+    base_url: str = ""
+    temperature: float = 0.0
+
+
+def test_the_report_tells_how_the_reader_was_set(data: TaskData, tmp_path: Path) -> None:
+    reader = FakeServer(responses=["Mira Olsen"], base_url="http://localhost:1", temperature=0.25)
+    evaluation = run(data, tmp_path / "out", "none", reader=reader)
+    report = write_report(evaluation, tmp_path / "out")[0].read_text()
+    assert '| reader settings | {"temperature": 0.25, "base_url": "http://localhost:1"} |' in report
 
 
 def test_an_edited_function_is_run_again(data: TaskData, tmp_path: Path) -> None:
@@ -388,6 +521,8 @@ def test_the_command_line_says_what_was_passed_over(
     words += ["--compressor", "truncation", "--resamples", "200"]
     assert main(words) == 0
     assert "1 records passed over, the first: data.jsonl, line 7" in capsys.readouterr().err
+    (problem,) = (tmp_path / "out" / "problems.jsonl").read_text().splitlines()
+    assert json.loads(problem)["where"] == "data.jsonl, line 7"
     assert "data.jsonl, line 7" in (tmp_path / "out" / "report.md").read_text()
     assert main([*words, "--on-error", "raise"]) == 1
     assert "cannot be used" in capsys.readouterr().err

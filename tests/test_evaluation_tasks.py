@@ -139,6 +139,27 @@ def test_qmsum_finds_its_meetings(tmp_path: Path) -> None:
     assert "meeting 'm9' is not in the file" in str(data.problems[0])
 
 
+def test_qmsum_is_read_as_published(tmp_path: Path) -> None:
+    meeting = {
+        "topic_list": [],
+        "general_query_list": [{"query": "Summarise it.", "answer": "A ferry is bought."}],
+        "specific_query_list": [
+            {"query": "Who spoke?", "answer": "Mira.", "relevant_text_span": [["0", "1"]]},
+            {"query": "", "answer": "Nobody."},
+        ],
+        "meeting_transcripts": [
+            {"speaker": "Mira", "content": "We buy it."},
+            {"speaker": "Jon", "content": ""},
+        ],
+    }
+    data = load(tmp_path, "qmsum", [meeting])
+    assert [item.question for item in data.items] == ["Summarise it.", "Who spoke?"]
+    assert {item.documents for item in data.items} == {("Mira: We buy it.\nJon: ",)}
+    assert data.problems[0].message == "specific_query_list[1]: 'query' is empty"
+    with pytest.raises(OptionError, match="'qmsum' needs the file 'meetings'"):
+        load(tmp_path, "qmsum", [{"meeting": "m0", "query": "?", "answer": "A."}])
+
+
 def longbench(name: str, **values: Any) -> dict[str, Any]:
     row = {
         "input": "What is it?",
@@ -188,6 +209,38 @@ def test_official_prompts_replace_ours(tmp_path: Path) -> None:
         load(tmp_path, "longbench", [longbench("hotpotqa")], prompts=broken)
 
 
+def test_prompts_that_would_not_be_used_are_refused(tmp_path: Path) -> None:
+    prompts = write(tmp_path / "prompts.json", {"hotpot": "{context} {input}"})
+    with pytest.raises(DatasetError, match="no prompt for 'qa'; give it one named qa, it has hot"):
+        load(tmp_path, "qa", [QUESTION], prompts=prompts)
+    # A reader would never see the question.
+    prompts = write(tmp_path / "prompts.json", {"qa": "{context} {question}"})
+    with pytest.raises(DatasetError, match=r"'qa' must hold \{input\}, where the question goes"):
+        load(tmp_path, "qa", [QUESTION], prompts=prompts)
+    # A summary has no question.
+    prompts = write(tmp_path / "prompts.json", {"meetingbank_summary": "{context}"})
+    rows = [{"prompt": "Hello.", "gpt4_summary": "A greeting."}]
+    (item,) = load(tmp_path, "meetingbank_summary", rows, prompts=prompts).items
+    assert item.prompt("C") == "C"
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "takers"),
+    [
+        ("qa", "part", "zeroscrolls"),
+        ("hotpotqa", "demonstrations", "gsm8k, bbh"),
+        ("gsm8k", "meetings", "qmsum"),
+        ("bbh", "prompts", "qa, hotpotqa"),
+    ],
+)
+def test_an_option_that_would_not_be_used_is_refused(
+    tmp_path: Path, task: str, option: str, takers: str
+) -> None:
+    options = {"demonstrations": "x"} | {option: "x"} if task == "gsm8k" else {option: "x"}
+    with pytest.raises(OptionError, match=f"{task!r} takes no {option!r}; it is for {takers}"):
+        load(tmp_path, task, [QUESTION], **options)
+
+
 def test_zeroscrolls_compresses_the_document_between_its_offsets(tmp_path: Path) -> None:
     row = {
         "id": "z",
@@ -210,6 +263,10 @@ def test_zeroscrolls_compresses_the_document_between_its_offsets(tmp_path: Path)
     beyond = {**row, "document_end_index": 999}
     with pytest.raises(DatasetError, match="12:999 do not fit an input of 50 characters"):
         load(tmp_path, "zeroscrolls", [beyond], part="qasper")
+    # A question with several references has a record for each.
+    again = {**row, "pid": "z_1", "output": "the mills"}
+    (item,) = load(tmp_path, "zeroscrolls", [row, again], part="qasper").items
+    assert item.references == ("Old mills", "the mills")
 
 
 def test_gsm8k_compresses_its_demonstrations(tmp_path: Path) -> None:
@@ -242,6 +299,20 @@ def test_bbh_keeps_the_instruction_in_front(tmp_path: Path) -> None:
     assert first.before == "Name the colour.\n\n"
     assert first.documents == ("Q: Snow?\nA: It is white.", "Q: Coal?\nA: It is black.")
     assert (second.id, second.references) == ("colours-1", ("(B)",))
+
+
+def test_bbh_is_read_as_published(tmp_path: Path) -> None:
+    shots = tmp_path / "colours.txt"
+    shots.write_text("A mark.\n-----\nName the colour.\n\nQ: Snow?\nA: The answer is white.\n")
+    whole = {"canary": "A mark.", "examples": [{"input": "Grass?", "target": "green"}]}
+    (item,) = load(tmp_path, "bbh", whole, "colours.json", demonstrations=shots).items
+    assert (item.id, item.before) == ("colours-0", "Name the colour.\n\n")
+    assert item.documents == ("Q: Snow?\nA: The answer is white.",)
+    # On the hub every example is a record.
+    (same,) = load(tmp_path, "bbh", whole["examples"], "colours.jsonl", demonstrations=shots).items
+    assert same == item
+    with pytest.raises(OptionError, match="'bbh' needs 'demonstrations' for records without"):
+        load(tmp_path, "bbh", whole, "colours.json")
 
 
 BROKEN = [
@@ -324,6 +395,8 @@ def test_files_that_hold_no_task_are_refused(tmp_path: Path) -> None:
         load(tmp_path, "qa", [{"question": "?"}])
     with pytest.raises(DatasetError, match="must hold records, got str"):
         load(tmp_path, "qa", "text", "data.json")
+    with pytest.raises(DatasetError, match=r"^23 records (?s:.*)line 20: .*\nand 3 more$"):
+        load(tmp_path, "qa", [{"question": "?"}] * 23, on_error="raise")
     with pytest.raises(OptionError, match="on_error must be 'raise' or 'skip', got 'ignore'"):
         load(tmp_path, "qa", [QUESTION], on_error="ignore")
     broken = tmp_path / "broken.jsonl"

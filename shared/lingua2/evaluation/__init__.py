@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .survival import Question, Survival, answer_survival, normalise, read_questions, survives
 
 if TYPE_CHECKING:
-    from .compressors import as_method, parse_method
+    from .compressors import as_method
     from .latency import measure_latency
     from .method import Method
     from .metrics import METRICS, score_answer
     from .readers import resolve_reader
     from .report import write_report
     from .run import Evaluation, evaluate
+    from .specs import parse_method
     from .tasks import TASKS, Item, TaskData, load_task
 
 __all__ = [
@@ -42,12 +43,13 @@ __all__ = [
 
 # Training needs survival only; what runs an evaluation is imported with its first use.
 _WHERE = {
-    **dict.fromkeys(("as_method", "parse_method"), "compressors"),
     **dict.fromkeys(("METRICS", "score_answer"), "metrics"),
     **dict.fromkeys(("Evaluation", "evaluate"), "run"),
     **dict.fromkeys(("TASKS", "Item", "TaskData", "load_task"), "tasks"),
     "Method": "method",
+    "as_method": "compressors",
     "measure_latency": "latency",
+    "parse_method": "specs",
     "resolve_reader": "readers",
     "write_report": "report",
 }

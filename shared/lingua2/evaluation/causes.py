@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -74,13 +75,13 @@ def explain(item: Item, record: Record) -> Lost:
     Compressors of any kind return a text only, so the longest common subsequence of words tells
     what they kept.
     """
-    found = []
+    found: list[Lost] = []
     for place, text in enumerate(item.documents):
         spans = _spans(text, item.references)
         if not spans:
             continue
         units, flags = kept_units(text, kept_text(item, record, place))
-        found += [_lost(units, flags, text, place, span) for span in spans]
+        found += _all_lost(units, flags, text, place, spans)
     if not found:
         return Lost("unknown")
     best = max(found, key=lambda lost: (lost.kept, lost.sentence, lost.of_document))
@@ -102,7 +103,7 @@ def kept_text(item: Item, record: Record, place: int) -> str:
     return first if sum(flags) < _OWN * len(split_units(first)) else ""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def kept_units(source: str, compressed: str) -> tuple[Units, tuple[bool, ...]]:
     """The units of ``source``, and which of them ``compressed`` has, in order."""
     opcodes = require("rapidfuzz.distance", "evaluate").LCSseq.opcodes
@@ -131,12 +132,14 @@ def _spans(text: str, references: Sequence[str]) -> list[tuple[int, int]]:
         joined.append(word)
         at += len(word) + 1
     haystack, found = " ".join(joined), []
+    lows, highs = [low for low, *_ in bounds], [high for _, high, *_ in bounds]
     for answer in gold:
         begin = haystack.find(answer)
         while begin >= 0:
-            inside = [b for b in bounds if b[0] < begin + len(answer) and b[1] > begin]
-            found.append((inside[0][2], inside[-1][3]))
-            begin = haystack.find(answer, begin + len(answer))
+            end = begin + len(answer)
+            first, last = bisect_right(highs, begin), bisect_left(lows, end) - 1
+            found.append((bounds[first][2], bounds[last][3]))
+            begin = haystack.find(answer, end)
     return found
 
 
@@ -156,26 +159,27 @@ def _words(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def _lost(
-    units: Units, flags: Sequence[bool], text: str, place: int, span: tuple[int, int]
-) -> Lost:
+def _all_lost(
+    units: Units, flags: Sequence[bool], text: str, place: int, spans: Sequence[tuple[int, int]]
+) -> Iterator[Lost]:
     starts, ends = units.starts.tolist(), units.ends.tolist()
-    own = [i for i, end in enumerate(ends) if end > span[0] and starts[i] < span[1]]
     firsts = [*units.sentence_starts(text).nonzero()[0].tolist(), len(units)]
-    first = max((i for i in firsts if i <= own[0]), default=0)
-    stop = min(i for i in firsts if i > own[-1])
-    kept = _share([flags[i] for i in own])
-    sentence, document = _share(flags[first:stop]), _share(flags)
-    cause: Cause = "torn"
-    if not document:
-        cause = "document"
-    elif not sentence:
-        cause = "sentence"
-    elif not kept:
-        cause = "answer"
-    elif kept < 1:
-        cause = "cut"
-    return Lost(cause, place, *span, kept, sentence, document)
+    document = _share(flags)
+    for low, high in spans:
+        own, behind = bisect_right(ends, low), bisect_left(starts, high)
+        first = firsts[max(0, bisect_right(firsts, own) - 1)]
+        stop = firsts[bisect_left(firsts, behind)]
+        kept, sentence = _share(flags[own:behind]), _share(flags[first:stop])
+        cause: Cause = "torn"
+        if not document:
+            cause = "document"
+        elif not sentence:
+            cause = "sentence"
+        elif not kept:
+            cause = "answer"
+        elif kept < 1:
+            cause = "cut"
+        yield Lost(cause, place, low, high, kept, sentence, document)
 
 
 def _share(flags: Sequence[bool]) -> float:

@@ -59,20 +59,21 @@ def add_command(subparsers: Any) -> None:
     parser.add_argument(
         "--compressor", action="append", dest="compressors", metavar="NAME[,OPTION=VALUE…]",
         help="lingua2, llmlingua2, llmlingua, selfinfo, random, truncation, sentences, none or "
-        "module:function, with options such as relevance=bm25 and label=NAME; several times, the "
-        "first is what the others are compared with (default: lingua2, random, truncation)",
+        "module:function, with options such as relevance=bm25, force_tokens='[\"?\",\"!\"]' and "
+        "label=NAME; several times, the first is what the others are compared with (default: "
+        "lingua2, random, truncation)",
     )  # fmt: skip
     parser.add_argument(
-        "--rate", type=float, nargs="+", default=[], metavar="R", dest="rates",
+        "--rate", type=float, nargs="+", action="extend", default=[], metavar="R", dest="rates",
         help="budgets as shares of the documents' tokens (default, without another budget: 0.5, "
         "0.33 and 0.2)",
     )  # fmt: skip
     parser.add_argument(
-        "--target-token", type=int, nargs="+", default=[], metavar="N", dest="target_tokens",
-        help="budgets as numbers of tokens",
+        "--target-token", type=int, nargs="+", action="extend", default=[], metavar="N",
+        dest="target_tokens", help="budgets as numbers of tokens",
     )  # fmt: skip
     parser.add_argument(
-        "--shots", type=float, nargs="+", default=[], metavar="N",
+        "--shots", type=float, nargs="+", action="extend", default=[], metavar="N",
         help="budgets as numbers of worked examples, for gsm8k and bbh",
     )  # fmt: skip
     parser.add_argument(
@@ -86,15 +87,25 @@ def add_command(subparsers: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N items")
     parser.add_argument("--part", metavar="NAME", help="which part of ZeroSCROLLS the data is")
     parser.add_argument("--prompts", metavar="FILE", help="prompts as JSON, instead of ours")
-    parser.add_argument("--demonstrations", metavar="FILE", help="GSM8K's worked examples")
-    parser.add_argument("--meetings", metavar="FILE", help="QMSum's transcripts")
+    parser.add_argument(
+        "--demonstrations", metavar="FILE", help="worked examples, for gsm8k, or for a file of bbh"
+    )
+    parser.add_argument(
+        "--meetings",
+        metavar="FILE",
+        help="transcripts, where qmsum's queries stand in another file",
+    )
     parser.add_argument(
         "--on-error", choices=("raise", "skip"), default="skip",
         help="refuse a file with broken records, or pass over and list them (default: skip)",
     )  # fmt: skip
-    parser.add_argument("--reader", metavar="NAME", help="such as openai:gpt-4o; default: none")
     parser.add_argument(
-        "--reader-options", type=json.loads, default={}, metavar="JSON",
+        "--reader", metavar="NAME",
+        help="such as openai:gpt-4o, or module:name of a LangChain model or of a function that "
+        "makes one (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reader-options", type=_object, default={}, metavar="JSON",
         help='such as {"temperature": 0, "base_url": "http://localhost:8000/v1"}',
     )  # fmt: skip
     parser.add_argument(
@@ -124,18 +135,28 @@ def _factors(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(message) from error
 
 
+def _object(text: str) -> dict[str, Any]:
+    message = f'expected a JSON object such as {{"temperature": 0}}, got {text!r}'
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{message}: {error}") from error
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(message)
+    return found
+
+
 def _run(args: argparse.Namespace) -> int:
-    from .compressors import parse_method
     from .readers import resolve_reader
     from .report import write_report
     from .run import evaluate
+    from .specs import parse_method
     from .tasks import load_task
 
-    if not isinstance(args.reader_options, dict):
-        raise OptionError(f"--reader-options must be a JSON object, got {args.reader_options!r}")
-    for option in ("reader_options", "latency"):
-        if getattr(args, option) and args.reader is None:
-            raise OptionError(f"--{option.replace('_', '-')} needs --reader")
+    for option in ("reader_options", "latency", "metrics", "price_input", "price_output"):
+        if getattr(args, option) not in _NOTHING and args.reader is None:
+            name = "metric" if option == "metrics" else option.replace("_", "-")
+            raise OptionError(f"--{name} needs --reader")
     reader = None if args.reader is None else resolve_reader(args.reader, **args.reader_options)
     data = load_task(
         args.task,
@@ -144,7 +165,8 @@ def _run(args: argparse.Namespace) -> int:
         **{name: getattr(args, name) for name in _TASK_OPTIONS},
     )
     if data.problems:
-        _say(f"{len(data.problems)} records passed over, the first: {data.problems[0]}")
+        more = "" if len(data.problems) == 1 else "; all of them: problems.jsonl in the output"
+        _say(f"{len(data.problems)} records passed over, the first: {data.problems[0]}{more}")
     budgets = {"rates": args.rates, "target_tokens": args.target_tokens, "shots": args.shots}
     if not any(budgets.values()):
         budgets["rates"] = [0.5, 0.33, 0.2]
@@ -167,6 +189,7 @@ def _run(args: argparse.Namespace) -> int:
     return 1 if _failed(evaluation) else 0
 
 
+_NOTHING: tuple[Any, ...] = (None, {}, [], ())
 _TASK_OPTIONS = ("limit", "part", "prompts", "demonstrations", "meetings")
 _OPTIONS = (
     "token_counter", "seed", "resamples", "stability_items", "concurrency", "timeout",
@@ -181,6 +204,9 @@ def _summary(evaluation: Evaluation) -> str:
     lines = [f"{evaluation.data.task}, {len(evaluation.data.items)} items, {label}:"]
     for line in summarise(evaluation):
         retained = "" if line.retained is None else f", {line.retained:.1%} of the uncompressed"
+        if not line.items:
+            lines.append(f"  {line.budget:>12}  {line.method:<24} failed on all {line.failed}")
+            continue
         lines.append(
             f"  {line.budget:>12}  {line.method:<24} {line.quality or '–'}  "
             f"achieved {line.achieved:.3f}, {line.over:.0%} over budget{retained}"

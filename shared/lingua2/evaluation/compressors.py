@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import json
 import warnings
@@ -19,7 +18,7 @@ from .reference import LLMLingua, LLMLingua2
 from .selfinfo import SelfInformation
 from .store import source_digest
 
-__all__ = ["COMPRESSORS", "as_method", "parse_method"]
+__all__ = ["COMPRESSORS", "as_method"]
 
 UserFunction = Callable[[Sequence[str], str, int], Sequence[str]]
 """Texts, the question and a budget in tokens to the compressed texts, one per text."""
@@ -130,11 +129,15 @@ def _selfinfo(name: str, options: dict[str, Any]) -> Method:
 
 
 def _control(
-    function: Callable[[Request], Sequence[str]], *, whole: bool = False, query: bool = False
+    kind: str,
+    function: Callable[[Request], Sequence[str]],
+    *,
+    whole: bool = False,
+    query: bool = False,
 ) -> _Maker:
     def make(name: str, options: dict[str, Any]) -> Method:
         _no_more(name, options)
-        return Method(name, name, function, whole=whole, query=query)
+        return Method(name, kind, function, whole=whole, query=query)
 
     return make
 
@@ -146,12 +149,16 @@ COMPRESSORS: Mapping[str, _Maker] = {
     "llmlingua2": _llmlingua2,
     "llmlingua": _llmlingua,
     "selfinfo": _selfinfo,
-    "random": _control(lambda r: controls.random_words(r.texts, r.budget, r.count, r.seed)),
-    "truncation": _control(lambda r: controls.truncation(r.texts, r.budget, r.count)),
-    "sentences": _control(
-        lambda r: controls.best_sentences(r.texts, r.query, r.budget, r.count), query=True
+    "random": _control(
+        "random", lambda r: controls.random_words(r.texts, r.budget, r.count, r.seed)
     ),
-    "none": _control(lambda r: r.texts, whole=True),
+    "truncation": _control("truncation", lambda r: controls.truncation(r.texts, r.budget, r.count)),
+    "sentences": _control(
+        "sentences",
+        lambda r: controls.best_sentences(r.texts, r.query, r.budget, r.count),
+        query=True,
+    ),
+    "none": _control("none", lambda r: r.texts, whole=True),
 }
 """What makes a method of a name and options."""
 
@@ -186,37 +193,6 @@ def as_method(name: str, source: str | UserFunction | None = None, **options: An
             "of a function of texts, question and budget"
         )
     return COMPRESSORS[kind](name, dict(options))
-
-
-def parse_method(text: str) -> Method:
-    """A method as the command line writes it.
-
-    Args:
-        text: ``NAME`` or ``NAME,option=value,…``, values in JSON or as they are, such as
-            ``lingua2,relevance=bm25``; ``label=…`` is the name in the report. A name with a colon,
-            ``package.module:function``, is a function.
-    """
-    kind, *pairs = text.split(",")
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        option, equals, value = pair.partition("=")
-        if not equals:
-            raise OptionError(f"{text!r}: write option=value, got {pair!r}")
-        try:
-            options[option.strip()] = json.loads(value)
-        except ValueError:
-            options[option.strip()] = value
-    label = str(options.pop("label", text))
-    if ":" not in kind:
-        return as_method(label, kind, **options)
-    module, _, attribute = kind.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise OptionError(f"the compressor {kind!r} cannot be imported: {error}") from error
-    if not callable(function):
-        raise OptionError(f"{kind!r} is a {type(function).__name__}; name a function")
-    return as_method(label, function, **options)
 
 
 def _needed(name: str, options: dict[str, Any], option: str) -> str:

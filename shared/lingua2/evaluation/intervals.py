@@ -39,6 +39,8 @@ def mean_interval(
     values: Sequence[float],
     groups: Sequence[Hashable] | None = None,
     *,
+    weights: Sequence[float] | None = None,
+    strata: Sequence[Hashable] | None = None,
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval | None:
@@ -50,23 +52,43 @@ def mean_interval(
         values: One per item.
         groups: Values of the same group are drawn together, since questions about the same
             documents are not independent.
+        weights: What each value counts; all alike by default.
+        strata: Values of the same stratum are drawn from each other, so that every sample holds
+            all strata with their weight. Strata of a single group are one together.
         seed: Of the resampling.
         resamples: How often to draw.
 
     Returns:
         None where there are no values.
     """
-    if not len(values):
+    number = len(values)
+    if not number:
         return None
-    numbers: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-    places: dict[Hashable, int] = {}
-    keys = range(len(values)) if groups is None else groups
-    owners = np.array([places.setdefault(key, len(places)) for key in keys])
-    sums = np.bincount(owners, numbers).astype(np.float64)
-    sizes = np.bincount(owners).astype(np.float64)
-    means = _resampled(sums, sizes, np.random.default_rng(seed), resamples)
-    low, high = np.percentile(means, _PERCENTILES)
-    return Interval(float(numbers.mean()), float(low), float(high), len(values))
+    numbers = np.asarray(values, dtype=np.float64)
+    counts = np.ones(number) if weights is None else np.asarray(weights, dtype=np.float64)
+    owners = range(number) if groups is None else groups
+    generator = np.random.default_rng(seed)
+    means = np.zeros(resamples)
+    for places in _strata(owners, [None] * number if strata is None else strata):
+        units: dict[Hashable, int] = {}
+        unit = np.array([units.setdefault(owners[place], len(units)) for place in places])
+        own = counts[places]
+        sums = np.bincount(unit, numbers[places] * own).astype(np.float64)
+        sizes = np.bincount(unit, own).astype(np.float64)
+        means += own.sum() * _resampled(sums, sizes, generator, resamples)
+    low, high = np.percentile(means / counts.sum(), _PERCENTILES)
+    return Interval(float(numbers @ counts / counts.sum()), float(low), float(high), number)
+
+
+def _strata(groups: Sequence[Hashable], strata: Sequence[Hashable]) -> list[list[int]]:
+    """The places of the values of every stratum."""
+    found: dict[Hashable, list[int]] = {}
+    for place, stratum in enumerate(strata):
+        found.setdefault(stratum, []).append(place)
+    single = [own for own in found.values() if len({groups[place] for place in own}) == 1]
+    several = [own for own in found.values() if len({groups[place] for place in own}) > 1]
+    # A single group has no spread of its own; together they have that between them.
+    return several + ([[place for own in single for place in own]] if single else [])
 
 
 def _resampled(

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from lingua2._extras import require
 from lingua2.protect.patterns import IDENTIFIERS
@@ -25,6 +26,7 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.IGNORECASE
 )
 _PATTERNS = {"numbers": _NUMBER, "identifiers": IDENTIFIERS, "negations": _NEGATION}
+_DOCUMENTS = 8192
 # Words that a compressor may drop without harm to a sentence's meaning.
 _SMALL = frozenset(
     """
@@ -42,7 +44,7 @@ def measures_survival(item: Item) -> bool:
     gold = _gold(item)
     if not item.extractive or all(answer in ("yes", "no", "noanswer") for answer in gold):
         return False
-    return survives(gold, join(item.documents))
+    return _stand_in(item.documents, tuple(gold))
 
 
 def losses(item: Item, texts: Sequence[str]) -> dict[str, float]:
@@ -56,18 +58,16 @@ def losses(item: Item, texts: Sequence[str]) -> dict[str, float]:
         item: What was compressed.
         texts: One per document; a compressor that joins them leaves the others empty.
     """
-    prompt, source = join(texts), join(item.documents)
+    prompt = join(texts)
     found: dict[str, float] = {}
     if measures_survival(item):
         found["answer"] = float(survives(_gold(item), prompt))
     if item.evidence:
         shares = [_words_kept(sentence, prompt) for sentence in item.evidence]
         found["evidence"] = sum(shares) / len(shares)
-    for name, pattern in _PATTERNS.items():
-        there = Counter(match.lower() for match in pattern.findall(source))
-        if there:
-            kept = Counter(match.lower() for match in pattern.findall(prompt))
-            found[name] = (there & kept).total() / there.total()
+    for name, there in _held(item.documents).items():
+        kept = Counter(match.lower() for match in _PATTERNS[name].findall(prompt))
+        found[name] = (there & kept).total() / there.total()
     documents = [place for place, text in enumerate(item.documents) if _is_json(text)]
     if documents and len(texts) == len(item.documents):
         valid = sum(_is_json(texts[place]) for place in documents)
@@ -89,6 +89,23 @@ def stability(before: Sequence[str], after: Sequence[str]) -> float:
     pairs = enumerate(zip(first, second, strict=False))
     shared = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
     return shared / len(first) if first else 1.0
+
+
+# Every compressor and budget asks the same of the same documents, and long ones take their time.
+@lru_cache(maxsize=_DOCUMENTS)
+def _held(documents: tuple[str, ...]) -> dict[str, Counter[str]]:
+    """What ``documents`` hold of each kind; kinds that they do not have are left out."""
+    source = join(documents)
+    found = {
+        name: Counter(match.lower() for match in pattern.findall(source))
+        for name, pattern in _PATTERNS.items()
+    }
+    return {name: there for name, there in found.items() if there}
+
+
+@lru_cache(maxsize=_DOCUMENTS)
+def _stand_in(documents: tuple[str, ...], gold: tuple[str, ...]) -> bool:
+    return survives(gold, join(documents))
 
 
 def _gold(item: Item) -> list[str]:

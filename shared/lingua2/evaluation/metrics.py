@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lingua2._extras import require
-from lingua2.errors import OptionError
+from lingua2.errors import ModelLoadError, OptionError
 
 __all__ = ["METRICS", "check_metric", "score_answer"]
 
@@ -25,7 +25,9 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 _CHOICE = re.compile(r"\(([A-Z])\)")
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d*)?) ?%")
 _rouge: dict[bool, Any] = {}
+_bert: list[Any] = []
 
 
 def score_answer(
@@ -74,7 +76,8 @@ def _em(prediction: str, reference: str, _: Sequence[str]) -> float:
 
 def _contains(prediction: str, reference: str, _: Sequence[str]) -> float:
     """The "EM" of the paper's MeetingBank QA: the answer holds the gold one."""
-    return float(_squad(reference) in _squad(prediction))
+    gold = _squad(reference)
+    return float(gold in _squad(prediction) if gold else reference.strip() in prediction)
 
 
 def _qa_f1(prediction: str, reference: str, _: Sequence[str]) -> float:
@@ -104,9 +107,15 @@ def _bleu(prediction: str, reference: str, _: Sequence[str]) -> float:
 
 
 def _bertscore(prediction: str, reference: str, _: Sequence[str]) -> float:
-    bert_score = require("bert_score", "bertscore")
-    _, _, f1 = bert_score.score([prediction], [reference], lang="en", verbose=False)
-    return float(f1[0])
+    if not _bert:
+        # Its function would load the model for each answer.
+        scorer = require("bert_score", "bertscore").BERTScorer
+        try:
+            _bert.append(scorer(lang="en"))
+        except OSError as error:
+            raise ModelLoadError(f"BERTScore's model cannot be loaded: {error}") from error
+    _, _, f1 = _bert[0].score([prediction], [reference], verbose=False)
+    return min(1.0, max(0.0, float(f1[0])))
 
 
 def _classification(prediction: str, reference: str, classes: Sequence[str]) -> float:
@@ -137,11 +146,11 @@ def _code_similarity(prediction: str, reference: str, _: Sequence[str]) -> float
 
 def _number(prediction: str, reference: str, _: Sequence[str]) -> float:
     """GSM8K: the number behind ``####`` or "answer is", else the last number."""
-    _, mark, marked = prediction.rpartition("####")
+    # A reader may go on with questions of its own behind the answer.
+    _, mark, marked = prediction.partition("####")
     if mark:
         found = _NUMBER.findall(marked)[:1]
     else:
-        # A reader may go on with a question of its own behind the answer.
         answer = re.search(r"answer is[^\n]*", prediction)
         found = _NUMBER.findall(answer.group()) if answer else []
         found = (found or _NUMBER.findall(prediction))[-1:]
@@ -160,8 +169,9 @@ def _bbh(prediction: str, reference: str, _: Sequence[str]) -> float:
     if target := _CHOICE.fullmatch(reference.strip()):
         found = _CHOICE.search(answer)
         return float(found is not None and found[1] == target[1])
-    first = answer.strip().split("\n", 1)[0].strip()
-    return float(first.removesuffix(".").strip().lower() == reference.strip().lower())
+    # Readers go on behind it: "… the answer is yes. He plays tennis."
+    first = re.split(r"\.(?:\s|$)|\n", answer.strip(), maxsplit=1)[0]
+    return float(first.strip().lower() == reference.strip().lower())
 
 
 def _choice(prediction: str, reference: str, _: Sequence[str]) -> float:
@@ -172,12 +182,11 @@ def _choice(prediction: str, reference: str, _: Sequence[str]) -> float:
 
 
 def _percentage(prediction: str, reference: str, _: Sequence[str]) -> float:
-    """SpaceDigest: 2 to the power of -10 times the distance, as shares."""
-    found, gold = _NUMBER.search(prediction), _NUMBER.search(reference)
+    """SpaceDigest: 2 to the power of -10 times the distance of the first percentages, as shares."""
+    found, gold = _PERCENTAGE.search(prediction), _PERCENTAGE.search(reference)
     if not found or not gold:
         return 0.0
-    distance = abs(_value(found.group()) - _value(gold.group())) / 100
-    return float(2 ** (-10 * distance))
+    return float(2 ** (-abs(float(found[1]) - float(gold[1])) / 10))
 
 
 def _order(prediction: str, reference: str, _: Sequence[str]) -> float:
@@ -194,6 +203,8 @@ METRICS: Mapping[str, Metric] = {
     "em": _em,
     "qa_f1": _qa_f1,
     "contains": _contains,
+    # LongBench takes ROUGE-L of the package "rouge", which neither folds case nor stems and reads
+    # sentences on their own; it differs from rouge-score's by some points.
     "rouge1": _rouge_of("rouge1"),
     "rouge2": _rouge_of("rouge2"),
     "rougeL": _rouge_of("rougeL"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["END_TO_END", "PAPER", "PaperTable"]
+__all__ = ["END_TO_END", "PAPER", "SECONDS", "PaperTable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +117,15 @@ PAPER: Mapping[str, tuple[PaperTable, ...]] = {
 
 END_TO_END: Mapping[float, float] = {2.0: 1.6, 3.0: 2.1, 5.0: 2.9}
 """How many times faster compressing and reading is than reading alone, by compression."""
+
+SECONDS: Mapping[str, Mapping[float, tuple[str, str]]] = {
+    "LLMLingua-2": {
+        1.0: ("", "14.9"),
+        2.0: ("0.5", "9.4"),
+        3.0: ("0.4", "7.5"),
+        5.0: ("0.4", "5.2"),
+    },
+    "LLMLingua": {2.0: ("2.9", ""), 3.0: ("2.1", ""), 5.0: ("1.5", "")},
+    "Selective-Context": {2.0: ("15.9", ""), 3.0: ("15.6", ""), 5.0: ("15.5", "")},
+}
+"""Compressing a prompt of MeetingBank on a V100, and with reading it, by compression (table 5)."""

@@ -18,7 +18,7 @@ def problems(evaluation: Evaluation) -> Section:
     rows = tuple((p.where, p.message) for p in found[:_SHOWN_PROBLEMS])
     more = len(found) - len(rows)
     text = f"{len(found)} records could not be used" + (
-        f"; {more} more are not shown." if more else "."
+        f"; the other {more} stand in problems.jsonl." if more else "."
     )
     return Section("Records passed over", text, ("where", "what is wrong"), rows)
 
@@ -52,6 +52,7 @@ def repeat(evaluation: Evaluation) -> Section:
         ("settings", settings),
         *((f"compressor {method.name}", method.identity) for method in evaluation.methods),
         ("reader", evaluation.reader or "none"),
+        *([("reader settings", evaluation.reader_settings)] if evaluation.reader_settings else []),
         *evaluation.versions.items(),
     ]
     return Section("To repeat it", "", ("what", "value"), tuple(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from lingua2._chat_models import resolve_model
+from lingua2._extras import require
 from lingua2.counting import resolve_token_counter
 from lingua2.distill.background import run_in_background
 from lingua2.errors import OptionError
 
-from .store import Store, key_of, source_digest
+from .identity import reader_identity, reader_name, reader_settings
+from .importing import imported, is_module
+from .store import Store, key_of
 
 __all__ = [
     "STATUSES",
@@ -22,7 +26,6 @@ __all__ = [
     "ReaderSettings",
     "Reply",
     "Status",
-    "reader_name",
     "resolve_reader",
 ]
 
@@ -31,16 +34,22 @@ Status = Literal["ok", "empty", "refused", "timeout", "error"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """All of them."""
 
-# A provider's own word for it, and how models begin a refusal; "the text does not say" is an
-# answer.
+# A provider's own word for it, and how models begin a refusal. "I'm sorry, but the text does not
+# say" is an answer, and what a compressor that lost the text must be scored by.
 _REFUSED = {"content_filter", "refusal", "safety", "prohibited_content"}
 _REFUSAL = re.compile(
-    r"\W*(?:i['’]m|i am)(?: very| really)? sorry,? (?:but )?i (?:can|am|do)|"
-    r"\W*(?:sorry,? )?(?:but )?i (?:cannot|can['’]t|won['’]t) "
-    r"(?:assist|help|comply|fulfil|provide)|"
+    r"\W*(?:(?:i['’]m|i am)(?: very| really)? sorry,?|sorry,?|i apologi[sz]e,?)? *(?:but )?"
+    r"i (?:cannot|can['’]t|can not|won['’]t|will not|am unable to|am not able to|['’]m unable to)"
+    r" (?:assist|help|comply|fulfil|engage|continue|discuss|create|generate|produce|provide|do)\b|"
     r"\W*as an ai\b",
     re.IGNORECASE,
 )
+_ABOUT_THE_TEXT = re.compile(
+    r"\b(?:answers?|articles?|context|documents?|information|mention\w*|passages?|provided|"
+    r"questions?|summar\w+|texts?|transcripts?)\b",
+    re.IGNORECASE,
+)
+_FIRST_SENTENCES = 300
 _FINAL = ("ok", "empty", "refused")
 
 
@@ -93,14 +102,42 @@ def resolve_reader(reader: Any, **options: Any) -> Any:
     Args:
         reader: A LangChain chat model or LLM (or a runnable around one), or a name for LangChain's
             ``init_chat_model`` such as ``"openai:gpt-4o"``, whose API key comes from the
-            environment.
-        **options: With a name, passed to the model: ``base_url``, ``temperature``, …
+            environment, or ``"module:name"`` of a model or of a function that makes one, also of a
+            module in the current directory.
+        **options: With a name, passed to the model or the function: ``base_url``,
+            ``temperature``, …
 
     Raises:
         OptionError: The reader cannot be set up, or is something else.
         ImportError: LangChain is not installed.
     """
+    if isinstance(reader, str) and (own := _own(reader, options)) is not None:
+        reader, options = own, {}
     return resolve_model(reader, role="reader", extra="evaluate", error=OptionError, **options)
+
+
+def _own(name: str, options: dict[str, Any]) -> Any:
+    """The user's own model of that name; None where it is one of a provider's."""
+    module, _, attribute = name.partition(":")
+    # Packages of providers are modules as well, but have no functions called like models.
+    if not attribute.isidentifier() or not is_module(module):
+        return None
+    try:
+        found = imported(name)
+    except AttributeError:
+        return None
+    except ImportError as error:
+        raise OptionError(f"the reader {name!r} cannot be imported: {error}") from error
+    if inspect.isfunction(found):
+        try:
+            return found(**options)
+        except TypeError as error:
+            raise OptionError(f"the reader {name!r} cannot be made: {error}") from error
+    if not isinstance(found, require("langchain_core.runnables", "evaluate").Runnable):
+        return None
+    if options:
+        raise OptionError(f"{name!r} is a model already and takes no {', '.join(options)}")
+    return found
 
 
 class Reader:
@@ -121,7 +158,9 @@ class Reader:
         self._settings = settings or ReaderSettings()
         self._count = resolve_token_counter(self._settings.token_counter)
         self.name = reader_name(self._model)
-        self._identity = _identity(self._model, self.name)
+        self._identity = reader_identity(self._model)
+        self.settings = reader_settings(self._model)
+        """What it was told besides the prompt, as far as it is known and no secret."""
         self.requests = 0
         """Requests of this run, answered or not."""
 
@@ -189,41 +228,12 @@ class Reader:
         )
 
 
-def reader_name(model: Any) -> str:
-    """The name of a LangChain model, also inside a chain; else that of a function or a class."""
-    model = _inner(model)
-    for attribute in ("model_name", "model", "model_id", "model_path", "name"):
-        if isinstance(name := getattr(model, attribute, None), str) and name:
-            return name
-    return type(model).__name__
-
-
-def _inner(model: Any) -> Any:
-    """The model that bindings and chains are made around."""
-    while (bound := getattr(model, "bound", None)) is not None:
-        model = bound
-    for step in getattr(model, "steps", ()):
-        if hasattr(_inner(step), "_identifying_params"):
-            return _inner(step)
-    return model
-
-
-def _identity(model: Any, name: str) -> str:
-    """Name and settings, without secrets and whatever changes from process to process."""
-    bindings = sorted(map(str, getattr(model, "kwargs", {}).items()))
-    model = _inner(model)
-    settings = sorted(map(str, (getattr(model, "_identifying_params", None) or {}).items()))
-    names = ("temperature", "max_tokens", "top_p", "seed", "stop", "extra_body")
-    chosen = {key: getattr(model, key, None) for key in names}
-    function = getattr(model, "func", None) or getattr(model, "afunc", None)
-    return f"{name} {bindings} {settings} {chosen} {source_digest(function) if function else ''}"
-
-
 def _status(message: Any, text: str) -> Status:
     metadata = getattr(message, "response_metadata", None) or {}
     names = ("finish_reason", "stop_reason", "done_reason")
     ending = next((str(metadata[name]).lower() for name in names if metadata.get(name)), "")
     refused = bool((getattr(message, "additional_kwargs", None) or {}).get("refusal"))
-    if refused or ending in _REFUSED or _REFUSAL.match(text):
+    spoken = _REFUSAL.match(text) and not _ABOUT_THE_TEXT.search(text[:_FIRST_SENTENCES])
+    if refused or ending in _REFUSED or spoken:
         return "refused"
     return "ok" if text.strip() else "empty"

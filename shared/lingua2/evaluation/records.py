@@ -32,7 +32,7 @@ class Record:
         item: Id of the item.
         kind: Its kind.
         category: What that belongs to.
-        group: The same for items with the same documents.
+        group: The same for items with the same documents, unless these are worked examples.
         method: Name of the compressor.
         budget: What was asked for, such as ``"0.33"`` or ``"300 tokens"``.
         asked: The same in tokens; None for what keeps everything.
@@ -133,7 +133,7 @@ class Compressing:
             item=item.id,
             kind=item.kind,
             category=item.category or item.kind,
-            group=key_of(*item.documents),
+            group=key_of(item.id) if item.examples else key_of(*item.documents),
             method=method.name,
             budget=UNCOMPRESSED if budget is None else str(budget),
             asked=row["asked"],

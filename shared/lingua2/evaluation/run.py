@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -70,8 +70,9 @@ def evaluate(
     """Compress every item with every compressor to every budget, and measure what is left.
 
     Everything is kept in ``output`` as soon as it is known: ``compressed.jsonl``,
-    ``answers.jsonl`` and, at the end, ``records.jsonl``. A run that was killed goes on where it
-    ended. `write_report` adds the report.
+    ``answers.jsonl`` and, at the end, ``records.jsonl``; ``problems.jsonl`` lists the records of
+    the data that were passed over. A run that was killed goes on where it ended. `write_report`
+    adds the report.
 
     Args:
         data: What `load_task` returns.
@@ -104,6 +105,8 @@ def evaluate(
         for option in ("latency", "metrics", "price_input", "price_output"):
             if getattr(settings, option) not in ((), None):
                 raise OptionError(f"{option} is of use with a reader only; give one, or leave it")
+    if data.problems:
+        write_jsonl(folder / "problems.jsonl", map(asdict, data.problems))
     name, requests, identity = None, 0, ""
     with Store(folder / "compressed.jsonl") as compressed:
         records = _compressed(data.items, chosen, compressed, settings)

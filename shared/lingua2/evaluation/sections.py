@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from .causes import CAUSES, Cause, explain
 from .latency import latency_rows
-from .paper import PAPER, PaperTable
+from .paper import END_TO_END, PAPER, SECONDS, PaperTable
 from .provenance import failures, problems, repeat
 from .records import UNCOMPRESSED
 from .run import Evaluation
@@ -48,7 +48,7 @@ def _main(evaluation: Evaluation, lines: Sequence[Line]) -> Section:
             (
                 line.budget,
                 line.method,
-                "–" if line.quality is None else str(line.quality),
+                _quality(line),
                 "" if line.difference is None or whole else _signed(line),
                 "" if line.retained is None else f"{line.retained:.1%}",
                 f"{line.asked:.3f}" if line.items else "–",
@@ -59,16 +59,24 @@ def _main(evaluation: Evaluation, lines: Sequence[Line]) -> Section:
         )
     text = (
         f"Quality is {label}; in brackets the 95% bootstrap interval, items with the same "
-        "documents drawn together. Asked, achieved: tokens as a share of all. *: promises no exact "
-        "budget. Over budget: the share of the calls that left more tokens than were asked for. "
-        "Seconds: the median, as run; what a compressor knows of a text already is not computed "
-        "again."
+        "documents drawn together, and how many items it is of where that is not all. An "
+        "interval without width says that all items are alike, not that more would be. Asked, "
+        "achieved: tokens as a share of all. *: promises no exact budget. Over budget: the share "
+        "of the calls that left more tokens than were asked for. Seconds: the median, as run; "
+        "what a compressor knows of a text already is not computed again."
     )
     header = (
         "budget", "compressor", f"{label} [95%]", f"− {first} [95%]", "of the uncompressed",
         "asked", "achieved", "over budget", "seconds",
     )  # fmt: skip
     return Section("Quality against tokens", text, header, tuple(rows))
+
+
+def _quality(line: Line) -> str:
+    if line.quality is None:
+        return "–"
+    number = line.quality.count
+    return f"{line.quality}" + (f" of {number}" if number < line.items else "")
 
 
 def _signed(line: Line) -> str:
@@ -195,6 +203,8 @@ def _latency(evaluation: Evaluation) -> list[Section]:
         blank = ("",) * (len(names) - 1)
         measured = [(timing.method, *row, str(timing.times[0].items)) for row in found]
         rows += measured or [(timing.method, timing.problem, *blank, f"0 of {timing.asked}")]
+    if rows and evaluation.data.task.startswith("meetingbank"):
+        rows += _paper_seconds()
     text = (
         "Compressing and reading against reading alone, one request after the other: medians of "
         "the items, until the first token of the answer and until the last. Nothing is kept "
@@ -203,3 +213,13 @@ def _latency(evaluation: Evaluation) -> list[Section]:
         "had no answer are left out."
     )
     return [Section("From the question to the answer", text, header, tuple(rows))] if rows else []
+
+
+def _paper_seconds() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for method, times in SECONDS.items():
+        for factor, (compress, total) in times.items():
+            label = "alone" if factor == 1 else f"{factor:g}x"
+            ratio = f"{END_TO_END[factor]:g}x" if total and factor > 1 else ""
+            rows.append((f"paper: {method}", label, "", compress, "", total, "", ratio, ""))
+    return rows

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import inspect
 import json
-from pathlib import Path
-from typing import Any, Self, cast
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import Any, Self
 
 from lingua2.errors import DatasetError
 
@@ -20,14 +23,54 @@ def key_of(*parts: object) -> str:
 
 
 def source_digest(function: object) -> str:
-    """A key for what a function's source says, so that the results of an edited one are not reused.
+    """A key for a function's source and the plain values it was made with.
 
-    Functions without a source have that of their type.
+    So the results of an edited function, or of one with another number in its closure, defaults,
+    attributes or fixed arguments, are not reused. Lists and the like are not seen, since functions
+    keep what they counted and cached there, and neither is what it takes from its module.
     """
-    try:
-        return key_of(inspect.getsource(cast(Any, function)))
-    except (OSError, TypeError):
-        return key_of(type(function))
+    return key_of(_source(function), *_state(function, ()))
+
+
+def _source(function: Any) -> object:
+    if isinstance(function, functools.partial):
+        return _source(function.func)
+    for own in (function, type(function)):
+        try:
+            return inspect.getsource(own)
+        except (OSError, TypeError):
+            continue
+    return type(function)
+
+
+def _state(function: Any, seen: tuple[object, ...]) -> list[str]:
+    seen = (*seen, function)
+    if isinstance(function, functools.partial):
+        fixed = [*function.args, *sorted(function.keywords.items())]
+        return [*_values(fixed, seen), *_state(function.func, seen)]
+    cells = list(getattr(function, "__defaults__", None) or ())
+    cells += sorted((getattr(function, "__kwdefaults__", None) or {}).items())
+    for cell in getattr(function, "__closure__", None) or ():
+        # A name that is not bound yet has an empty cell.
+        with contextlib.suppress(ValueError):
+            cells.append(cell.cell_contents)
+    owner = getattr(function, "__self__", None if hasattr(function, "__code__") else function)
+    attributes = sorted(getattr(owner, "__dict__", {}).items())
+    return _values([*cells, *attributes], seen)
+
+
+def _values(values: Iterable[object], seen: tuple[object, ...]) -> list[str]:
+    found = []
+    for value in values:
+        if isinstance(value, tuple):
+            found += _values(value, seen)
+        elif hasattr(value, "__code__"):
+            # A function can stand in its own closure.
+            if not any(value is one for one in seen):
+                found += [str(_source(value)), *_state(value, seen)]
+        elif value is None or isinstance(value, str | bytes | int | float | PurePath):
+            found.append(repr(value))
+    return found
 
 
 class Store:

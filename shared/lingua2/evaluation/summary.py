@@ -95,7 +95,8 @@ def summarise(evaluation: Evaluation) -> list[Line]:
         for method in evaluation.methods:
             if (records := cells.get((budget, method.name))) is None:
                 continue
-            base = cells.get((budget, first)) if method.name != first else None
+            base = cells.get((budget, first), whole if evaluation.methods[0].whole else None)
+            base = base if method.name != first else None
             lines.append(_line(evaluation, measure, records, base, whole))
     return lines
 
@@ -174,8 +175,10 @@ def _line(
 
     def interval(pairs: Sequence[tuple[Record, float]]) -> Interval | None:
         return mean_interval(
-            _balanced(pairs),
+            [value for _, value in pairs],
             [record.group for record, _ in pairs],
+            weights=_weights([record for record, _ in pairs]),
+            strata=[record.kind for record, _ in pairs],
             seed=settings.seed,
             resamples=settings.resamples,
         )
@@ -200,7 +203,8 @@ def _line(
         budget=budget,
         items=len(records),
         failed=failed,
-        asked=sum(r.original if r.asked is None else r.asked for r in records) / original,
+        # A budget above what there is asks for all of it.
+        asked=sum(min(r.original, r.asked or r.original) for r in records) / original,
         achieved=sum(r.tokens for r in records) / original,
         over=_mean([float(record.over) for record in records]),
         quality=interval(own),
@@ -222,22 +226,20 @@ def _retained(
         return None
     before = {record.item: measure(record) for record in whole}
     both = [(r, v, b) for r, v in own if (b := before.get(r.item)) is not None]
-    total = sum(_balanced([(r, b) for r, _, b in both]))
-    kept = sum(_balanced([(r, v) for r, v, _ in both]))
+    weights = _weights([record for record, _, _ in both])
+    total = sum(weight * b for weight, (_, _, b) in zip(weights, both, strict=True))
+    kept = sum(weight * v for weight, (_, v, _) in zip(weights, both, strict=True))
     return kept / total if total else None
 
 
-def _balanced(pairs: Sequence[tuple[Record, float]]) -> list[float]:
-    """Values scaled so that their mean is that of the categories' means, as benchmarks average.
+def _weights(records: Sequence[Record]) -> list[float]:
+    """What records count in the mean of the categories' means, as benchmarks average.
 
     The mean of a category is that of its kinds' means.
     """
-    sizes = Counter(record.kind for record, _ in pairs)
-    kinds = Counter({record.kind: record.category for record, _ in pairs}.values())
-    return [
-        value * len(pairs) / (len(kinds) * kinds[record.category] * sizes[record.kind])
-        for record, value in pairs
-    ]
+    sizes = Counter(record.kind for record in records)
+    kinds = Counter({record.kind: record.category for record in records}.values())
+    return [1 / (len(kinds) * kinds[record.category] * sizes[record.kind]) for record in records]
 
 
 def _mean(values: Sequence[float]) -> float:

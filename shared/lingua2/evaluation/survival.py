@@ -20,6 +20,18 @@ _ARTICLES = {"a", "an", "the"}
 _SEPARATOR = "\n\n"
 
 
+class _Spaces(dict[int, int]):
+    """Code points to themselves, punctuation and symbols to a space; filled as texts need it."""
+
+    def __missing__(self, code: int) -> int:
+        is_space = unicodedata.category(chr(code))[0] in "PS"
+        self[code] = ord(" ") if is_space else code
+        return self[code]
+
+
+_SPACES = _Spaces()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question whose answer stands in its documents.
@@ -54,8 +66,8 @@ class Survival:
 
 def normalise(text: str) -> str:
     """Lower case, punctuation and symbols to spaces, articles dropped, white space folded."""
-    spaced = "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in text.lower())
-    return " ".join(word for word in spaced.split() if word not in _ARTICLES)
+    words = text.lower().translate(_SPACES).split()
+    return " ".join(word for word in words if word not in _ARTICLES)
 
 
 def survives(answers: Sequence[str], text: str) -> bool:

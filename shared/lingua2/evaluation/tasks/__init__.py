@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class _Context:
     part: str
     templates: Mapping[str, str] = field(default_factory=dict)
     shots: tuple[str, ...] = ()
+    prompt: str = ""
     transcripts: Mapping[str, str] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
 
@@ -53,9 +55,18 @@ TASKS: Mapping[str, _Parser] = {
     "longbench": lambda row, context: longbench.longbench_items(row, context.templates),
     "zeroscrolls": lambda row, context: scrolls.zeroscrolls_items(row, context.part),
     "gsm8k": lambda row, context: reasoning.gsm8k_items(row, context.shots),
-    "bbh": lambda row, _: reasoning.bbh_items(row),
+    "bbh": lambda row, context: reasoning.bbh_items(row, context.prompt, context.part),
 }
 """How a record of each task gives items. ``qa`` is for any questions over documents."""
+
+
+_TAKEN_BY: Mapping[str, Sequence[str]] = {
+    "part": ("zeroscrolls",),
+    "prompts": tuple(task for task in TASKS if task not in ("zeroscrolls", "gsm8k", "bbh")),
+    "demonstrations": ("gsm8k", "bbh"),
+    "meetings": ("qmsum",),
+}
+_SHOWN = 20
 
 
 def load_task(
@@ -76,16 +87,17 @@ def load_task(
         data: A ``.jsonl`` or ``.json`` file in the published format, perhaps gzipped, or
             ``hf:org/name[:config[:split]]``.
         on_error: ``"skip"`` passes over records that cannot be used and lists them, ``"raise"``
-            refuses the file and names all of them.
+            refuses the file and names the first of them.
         limit: Only the first items.
         part: Which part of ZeroSCROLLS ``data`` is; its file's or folder's name by default.
         prompts: A JSON file of prompts by task or data set, with ``{context}`` and ``{input}``, as
             LongBench publishes it; replaces ours.
-        demonstrations: The text file of GSM8K's worked examples.
-        meetings: QMSum's file of transcripts.
+        demonstrations: The text file of worked examples, of GSM8K or of a task of BIG-Bench Hard.
+        meetings: A file of transcripts, where QMSum's queries stand in one of their own.
 
     Raises:
-        OptionError: The task is unknown, or a file that it needs is not given.
+        OptionError: The task is unknown, a file that it needs is not given, or one is given that it
+            does not take.
         DatasetError: A file cannot be read, a record is broken with ``on_error="raise"``, or no
             item is left.
     """
@@ -95,17 +107,30 @@ def load_task(
         raise OptionError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
     if limit is not None and limit < 1:
         raise OptionError(f"limit must be at least 1, got {limit}")
-    needed = {"gsm8k": ("demonstrations", demonstrations), "qmsum": ("meetings", meetings)}
-    if task in needed and needed[task][1] is None:
-        raise OptionError(f"the task {task!r} needs the file {needed[task][0]!r}")
+    if task == "gsm8k" and demonstrations is None:
+        raise OptionError("the task 'gsm8k' needs the file 'demonstrations'")
+    given = {
+        "part": part,
+        "prompts": prompts,
+        "demonstrations": demonstrations,
+        "meetings": meetings,
+    }
+    for option, value in given.items():
+        if value is not None and task not in _TAKEN_BY[option]:
+            raise OptionError(
+                f"the task {task!r} takes no {option!r}; it is for {', '.join(_TAKEN_BY[option])}"
+            )
     context = _context(task, data, part, prompts, demonstrations, meetings)
     items, problems = _collect(data, context, limit)
     if problems and on_error == "raise":
-        shown = "\n".join(map(str, problems[:20]))
-        raise DatasetError(f"{len(problems)} records of {data} cannot be used:\n{shown}")
+        shown = "\n".join(map(str, problems[:_SHOWN]))
+        more = f"\nand {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise DatasetError(f"{len(problems)} records of {data} cannot be used:\n{shown}{more}")
     if not items:
         first = f"; the first: {problems[0]}" if problems else ""
         raise DatasetError(f"{data} holds no usable item ({len(problems)} were passed over{first})")
+    if task == "zeroscrolls":
+        items = _merged(items)
     name = str(data) if is_hub(data) else Path(data).name
     options = {} if limit is None else {"limit": str(limit)}
     if task == "zeroscrolls":
@@ -144,6 +169,17 @@ def _collect(
     return list(items.values()), problems
 
 
+def _merged(items: Sequence[Item]) -> list[Item]:
+    """One item per prompt: ZeroSCROLLS has a record for each of a question's references."""
+    found: dict[tuple[object, ...], Item] = {}
+    for item in items:
+        key = (item.documents, item.before, item.after)
+        known = found.get(key, item)
+        references = tuple(dict.fromkeys((*known.references, *item.references)))
+        found[key] = dataclasses.replace(known, references=references)
+    return list(found.values())
+
+
 def _context(
     task: str,
     data: str | Path,
@@ -160,24 +196,50 @@ def _context(
             raise DatasetError(f"{prompts} holds no JSON: {error}") from error
         if not isinstance(templates, dict):
             raise DatasetError(f"{prompts} must hold an object of prompts by name")
-        for name, template in templates.items():
-            if not isinstance(template, str) or template.count("{context}") != 1:
-                raise DatasetError(f"{prompts}: the prompt {name!r} must hold {{context}} once")
+        _check_templates(task, prompts, templates)
     texts: tuple[str, ...] = ()
-    if shots is not None and task == "gsm8k":
-        texts = reasoning.demonstrations(read_text(shots))
+    prompt = ""
+    if shots is not None:
+        prompt = read_text(shots)
+        texts = reasoning.demonstrations(prompt)
         if not texts:
-            raise DatasetError(f"{shots} has no example that begins with 'Question:'")
+            raise DatasetError(f"{shots} has no example that begins with 'Question:' or 'Q:'")
     by_name: dict[str, str] = {}
     problems: list[Problem] = []
-    if transcripts is not None and task == "qmsum":
+    if transcripts is not None:
         by_name, problems = meetings.read_meetings(transcripts)
-    return _Context(task, part or _part_of(data), templates, texts, by_name, problems)
+    return _Context(task, part or _part_of(task, data), templates, texts, prompt, by_name, problems)
 
 
-def _part_of(data: str | Path) -> str:
+def _check_templates(task: str, path: str | Path, templates: Mapping[str, object]) -> None:
+    known = {name: own.template for name, own in longbench.LONGBENCH.items()}
+    if task != "longbench":
+        known = {task: _PROMPTS.get(task, retrieval.PROMPT)}
+    if not known.keys() & templates.keys():
+        raise DatasetError(
+            f"{path} has no prompt for {task!r}; give it one named {' or '.join(known)}, it has "
+            f"{', '.join(templates) or 'none'}"
+        )
+    for name, template in templates.items():
+        if not isinstance(template, str) or template.count("{context}") != 1:
+            raise DatasetError(f"{path}: the prompt {name!r} must hold {{context}} once")
+        if "{input}" in known.get(name, "") and "{input}" not in template:
+            raise DatasetError(
+                f"{path}: the prompt {name!r} must hold {{input}}, where the question goes"
+            )
+
+
+_PROMPTS: Mapping[str, str] = {
+    "meetingbank_qa": meetings.PROMPT_QA,
+    "meetingbank_summary": meetings.PROMPT_SUMMARY,
+    "qmsum": meetings.PROMPT_QMSUM,
+}
+
+
+def _part_of(task: str, data: str | Path) -> str:
+    """The part of ZeroSCROLLS or the task of BIG-Bench Hard that a file is named after."""
     if is_hub(data):
         return [*str(data).split(":"), "", ""][2]
     path = Path(data)
     stem = path.name.split(".")[0]
-    return stem if stem in scrolls.ZEROSCROLLS else path.parent.name
+    return stem if task == "bbh" or stem in scrolls.ZEROSCROLLS else path.parent.name

@@ -27,6 +27,8 @@ class Item:
         evidence: Sentences of the documents that the answer rests on.
         extractive: The references stand in the documents, so their survival can be measured.
         first_line: Only the first line of a reader's answer is scored.
+        examples: The documents are worked examples that all items of a kind share, so the items
+            are drawn on their own and not together.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Item:
     evidence: tuple[str, ...] = ()
     extractive: bool = False
     first_line: bool = False
+    examples: bool = False
 
     def prompt(self, context: str) -> str:
         """What the reader is asked, with ``context`` for the documents."""

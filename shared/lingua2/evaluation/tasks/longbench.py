@@ -21,8 +21,8 @@ _PASSAGES = (
     f"question from the passages above. {_ONLY}\n\nQuestion: {{input}}\nAnswer:"
 )
 _SUMMARY = (
-    "Write a one-page summary of the {} below.\n\n{{context}}\n\nNow write a one-page summary of "
-    "the {} above.\n\nSummary:"
+    "Write a one-page summary of the {} below.\n\n{}:\n{{context}}\n\nNow write a one-page summary "
+    "of the {} above.\n\nSummary:"
 )
 
 
@@ -62,7 +62,9 @@ LONGBENCH: Mapping[str, _Part] = {
     "hotpotqa": _Part(_MULTI, "qa_f1", _PASSAGES),
     "2wikimqa": _Part(_MULTI, "qa_f1", _PASSAGES),
     "musique": _Part(_MULTI, "qa_f1", _PASSAGES),
-    "gov_report": _Part(_SUMMARISING, "rougeL", _SUMMARY.format("government report", "report")),
+    "gov_report": _Part(
+        _SUMMARISING, "rougeL", _SUMMARY.format("government report", "Report", "report")
+    ),
     "qmsum": _Part(
         _SUMMARISING,
         "rougeL",
@@ -70,7 +72,7 @@ LONGBENCH: Mapping[str, _Part] = {
         "\n\nTranscript:\n{context}\n\nNow answer the query about the meeting.\n\nQuery: {input}\n"
         "Answer:",
     ),
-    "multi_news": _Part(_SUMMARISING, "rougeL", _SUMMARY.format("news passages", "news")),
+    "multi_news": _Part(_SUMMARISING, "rougeL", _SUMMARY.format("news passages", "News", "news")),
     "trec": _Part(
         _FEW,
         "classification",

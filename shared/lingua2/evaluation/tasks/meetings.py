@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lingua2.errors import DatasetError
+from lingua2.errors import DatasetError, OptionError
 
 from .item import Item, Problem, fill
 from .rows import Row, read_rows
@@ -73,15 +73,43 @@ def meetingbank_summary_items(row: Row, template: str = PROMPT_SUMMARY) -> Itera
 def qmsum_items(
     row: Row, meetings: Mapping[str, str], template: str = PROMPT_QMSUM
 ) -> Iterator[Item]:
-    """A query about a meeting whose transcript stands in another file."""
+    """The queries of a meeting as QMSum publishes it, or one whose transcript is in another file.
+
+    Args:
+        row: A record with ``meeting_transcripts``, ``general_query_list`` and
+            ``specific_query_list``, or one with ``meeting``, ``query`` and ``answer``.
+        meetings: Transcripts by name, for the latter.
+        template: The prompt.
+    """
+    if row.has("meeting_transcripts"):
+        yield from _published(row, template)
+        return
+    if not meetings:
+        raise OptionError("the task 'qmsum' needs the file 'meetings' for records with a 'meeting'")
     name = str(row.get("meeting", (str, int)))
     if name not in meetings:
         raise row.fail(f"meeting {name!r} is not in the file of meetings")
+    yield _query(row, row.id(f"qmsum-{row.number}", "id"), meetings[name], template)
+
+
+def _published(row: Row, template: str) -> Iterator[Item]:
+    turns = row.inner("meeting_transcripts")
+    transcript = "\n".join(f"{turn.text('speaker')}: {turn.get('content', str)}" for turn in turns)
+    if not transcript:
+        raise row.fail("'meeting_transcripts' is empty")
+    for kind in ("general", "specific"):
+        if row.has(f"{kind}_query_list"):
+            for own in row.inner(f"{kind}_query_list"):
+                name = f"qmsum-{row.number}-{kind[0]}{own.number - 1}"
+                yield _query(own, name, transcript, template)
+
+
+def _query(row: Row, name: str, transcript: str, template: str) -> Item:
     query = row.text("query")
     before, after = fill(template, query)
-    yield Item(
-        id=row.id(f"qmsum-{row.number}", "id"),
-        documents=(meetings[name],),
+    return Item(
+        id=name,
+        documents=(transcript,),
         before=before,
         after=after,
         references=(row.text("answer"),),

@@ -6,6 +6,8 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
+from lingua2.errors import OptionError
+
 from .item import Item
 from .rows import Row
 
@@ -45,21 +47,29 @@ def gsm8k_items(row: Row, shots: Sequence[str]) -> Iterator[Item]:
         metrics=("number",),
         kind="gsm8k",
         question=question,
+        examples=True,
     )
 
 
-def bbh_items(row: Row) -> Iterator[Item]:
+def bbh_items(row: Row, prompt: str = "", task: str = "") -> Iterator[Item]:
     """The questions of a task of BIG-Bench Hard behind its own worked examples.
 
     Args:
-        row: A record with ``task``, ``cot_prompt`` and ``examples`` (``input`` and ``target``).
+        row: A record with ``examples`` (``input`` and ``target``) as a task's file has them, or one
+            of these, perhaps with ``task`` and ``cot_prompt``.
+        prompt: The text of the task's file of worked examples, where the record has none.
+        task: Its name, likewise.
     """
-    task, prompt = row.text("task"), row.text("cot_prompt")
+    task = row.text("task") if row.has("task") or not task else task
+    prompt = row.text("cot_prompt") if row.has("cot_prompt") else prompt
+    if not prompt:
+        raise OptionError("the task 'bbh' needs 'demonstrations' for records without 'cot_prompt'")
     shots = demonstrations(prompt)
     if not shots:
-        raise row.fail("'cot_prompt' has no example that begins with 'Q:'")
-    instruction = prompt[: prompt.index(shots[0])]
-    for own in row.inner("examples"):
+        raise row.fail("the worked examples have none that begins with 'Q:'")
+    # Published files begin with a mark against training on them.
+    instruction = prompt[: prompt.index(shots[0])].rpartition("-----\n")[2]
+    for own in row.inner("examples") if row.has("examples") else (row,):
         question = own.text("input")
         yield Item(
             id=f"{task}-{own.number - 1}",
@@ -70,4 +80,5 @@ def bbh_items(row: Row) -> Iterator[Item]:
             metrics=("bbh",),
             kind=task,
             question=question,
+            examples=True,
         )

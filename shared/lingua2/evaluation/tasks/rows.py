@@ -111,7 +111,8 @@ def read_rows(source: str | Path) -> Iterator[Row | Problem]:
 
     Args:
         source: A ``.jsonl`` or ``.json`` file (a list of records, a mapping to records, or SQuAD's
-            ``{"data": […]}``), perhaps gzipped, or ``hf:org/name[:config[:split]]``.
+            ``{"data": […]}``, BIG-Bench Hard's ``{"examples": […]}``), perhaps gzipped, or
+            ``hf:org/name[:config[:split]]``.
 
     Raises:
         DatasetError: It cannot be read, or holds something else as a whole.
@@ -133,7 +134,10 @@ def read_rows(source: str | Path) -> Iterator[Row | Problem]:
         whole = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} holds no JSON: {error}") from error
-    if isinstance(whole, dict):
+    if isinstance(whole, dict) and isinstance(whole.get("examples"), list):
+        # A task's file of BIG-Bench Hard.
+        whole = [whole]
+    elif isinstance(whole, dict):
         whole = whole["data"] if isinstance(whole.get("data"), list) else list(whole.values())
     if not isinstance(whole, list):
         raise DatasetError(f"{path} must hold records, got {type(whole).__name__}")
@@ -193,11 +197,10 @@ def digest_of(source: str | Path) -> str:
 
 def _hub(source: str) -> tuple[Any, str]:
     name, config, split = [*source.removeprefix(_HUB).split(":"), "", ""][:3]
+    datasets = require("datasets", "evaluate")
     try:
-        dataset = require("datasets", "evaluate").load_dataset(
-            name, config or None, split=split or "test"
-        )
-    # Each of its layers (network, scripts, configurations) raises errors of its own.
-    except (OSError, ValueError, RuntimeError) as error:
+        dataset = datasets.load_dataset(name, config or None, split=split or "test")
+    # Each of its layers (network, scripts, configurations, files) raises errors of its own.
+    except Exception as error:
         raise DatasetError(f"{source} cannot be loaded from the hub: {error}") from error
     return dataset, name
