@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import _common
+from table import evaluation as table
 
 from lingua2.evaluation import Evaluation, evaluate, load_task, parse_method, write_report
 from lingua2.evaluation.summary import Line, chosen_measure, summarise
@@ -87,25 +89,6 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Rows are compressors, columns budgets: the measure, its interval, what was achieved."""
-    budgets = list(dict.fromkeys(line["budget"] for line in result["lines"]))
-    cells = {(line["method"], line["budget"]): line for line in result["lines"]}
-    rows = [
-        (name, *(_cell(cells.get((name, budget))) for budget in budgets))
-        for name in dict.fromkeys(line["method"] for line in result["lines"])
-    ]
-    return _common.table(("", *budgets), rows)
-
-
-def _cell(line: Mapping[str, Any] | None) -> str:
-    if line is None or line["quality"] is None:
-        return "–"
-    quality = line["quality"]
-    low, high = quality["low"], quality["high"]
-    return f"{quality['mean']:.3f} [{low:.3f}, {high:.3f}] at {line['achieved']:.3f}"
-
-
 def main() -> None:
     made = _common.parser(__doc__ or "", "evaluation")
     made.add_argument("--data", type=Path, required=True, help="directory of the sets")
@@ -139,16 +122,20 @@ def main() -> None:
         ]
         folder = args.reports / name
         evaluation = evaluate(
-            data, methods, folder, seed=args.seed, stability_items=STABILITY_ITEMS, **budgets
+            data,
+            methods,
+            folder,
+            seed=args.seed,
+            stability_items=STABILITY_ITEMS,
+            progress=sys.stderr.isatty(),
+            **budgets,
         )
         write_report(evaluation, folder)
         result["environment"] = _common.environment()
         shown = f"{name}, first {args.limit}" if args.limit else name
         result["sets"][shown] = summary(evaluation)
         _common.write_result(args.output, result)
-    for name, own in result["sets"].items():
-        print(f"{name}, {own['items']} items, {own['measure']}")
-        print(table(own))
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -157,6 +157,55 @@ def memory(result: Mapping[str, Any]) -> str:
     return table(("peak memory", *models), rows)
 
 
+def evaluation(result: Mapping[str, Any]) -> str:
+    """A table a set: rows are compressors, columns budgets."""
+    return "\n\n".join(_evaluated(name, own) for name, own in result["sets"].items())
+
+
+def _evaluated(name: str, result: Mapping[str, Any]) -> str:
+    cells = {(line["method"], line["budget"]): line for line in result["lines"]}
+    budgets = dict.fromkeys(budget for _, budget in cells if budget != "all")
+    rows = []
+    for method in dict.fromkeys(method for method, budget in cells if budget != "all"):
+        lines = [cells[method, budget] for budget in budgets]
+        over = max(line["over"] for line in lines)
+        rows.append((method, *map(_quality, lines), f"{over:.0%}"))
+    header = (f"{name}: {result['items']} items, {result['measure']}", *budgets, "over budget")
+    return table(header, rows)
+
+
+def _quality(line: Mapping[str, Any]) -> str:
+    found = line["quality"]
+    if found is None:
+        return "–"
+    interval = f"[{_share_of(found['low'])}, {_share_of(found['high'])}]"
+    return f"{_share_of(found['mean'])} {interval} at {_share_of(line['achieved'])}"
+
+
+def _share_of(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def end_to_end(result: Mapping[str, Any]) -> str:
+    """Rows are factors, and where the scores came from."""
+    rows = [
+        (
+            way,
+            f"{row['factor']:g}x",
+            f"{row['tokens']:,}",
+            milliseconds(row["compress"]),
+            milliseconds(row["first_token"]),
+            milliseconds(row["total"]),
+            f"{row['speedup']:.1f}x",
+            f"{row['paper']:.1f}x" if row["paper"] else "–",
+        )
+        for way, found in result["results"].items()
+        for row in found
+    ]
+    header = ("", "compressed", "tokens", "compress", "first token", "total", "sooner", "paper")
+    return table(header, rows)
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "backends": backends,
     "limits": limits,
@@ -165,6 +214,8 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "scaling": scaling,
     "causal": causal,
     "memory": memory,
+    "end_to_end": end_to_end,
+    "evaluation": evaluation,
 }
 
 
