@@ -18,7 +18,7 @@ import samples
 from lingua2.counting import resolve_token_counter
 from lingua2.errors import ModelLoadError, OptionError
 from lingua2.evaluation import Item, as_method, normalise, parse_method
-from lingua2.evaluation.controls import join
+from lingua2.evaluation.controls import best_words, join
 from lingua2.evaluation.intervals import mean_interval
 from lingua2.evaluation.losses import losses, stability
 from lingua2.evaluation.method import Method, Request
@@ -67,6 +67,23 @@ def test_random_words_depend_on_the_seed_alone() -> None:
         return list(method.compress(Request(TEXTS, "", 30, 0.3, COUNT, seed)))
 
     assert drawn(1) == drawn(1) != drawn(2)
+
+
+@pytest.mark.parametrize("name", ["random", "truncation"])
+def test_a_word_of_chinese_is_a_character_and_not_a_whole_clause(name: str) -> None:
+    source = samples.CHINESE + samples.CHINESE
+    total = COUNT(source)
+    (kept,) = ask(as_method(name), (source,), total // 2)
+    # Whole clauses would leave much of the budget over.
+    assert COUNT(kept) >= total // 2 - 4
+    assert " " not in kept or " " in source
+    assert is_subset(kept, source)
+
+
+def test_words_of_both_kinds_keep_what_stood_between_them() -> None:
+    values = [1.0] * 5 + [0.0]
+    assert best_words(["ok 国中 fine, ok 中"], values, 99, len) == ["ok 国中 fine, ok 中"]
+    assert best_words(["ok 国中 fine, ok 中"], [0, 1, 1, 0, 0, 1], 4, len) == ["国中 中"]
 
 
 def test_sentences_follow_the_question() -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "MARK",
     "MARKS",
     "NEWLINE",
+    "PLAIN_WORD",
     "SENTENCE_MARK",
     "SENTENCE_MARKS",
     "SPACE",
@@ -43,6 +44,9 @@ _UNSPACED = (
 )
 UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
 """One or more characters of scripts that put no spaces between words."""
+PLAIN_WORD = re.compile(f"[{_UNSPACED}]|[^\\s{_UNSPACED}]+")
+"""What counts as a word where no model cuts: a run without white space, or in scripts that put no
+spaces between words a character."""
 # Marks that are split off. Signs that change what a word means stay with it: "$100", "50%", "-5",
 # "#42", "@user", "--flag", "/usr/bin", ".env", "C++", "**bold**".
 LEADING = "([{\"'“‘«„‚¿¡—–…"

@@ -9,16 +9,25 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lingua2.characters import PLAIN_WORD
 from lingua2.counting import TokenCounter
 from lingua2.relevance import by_sentence
 from lingua2.rendering import Layout
 from lingua2.text import split_units
 
-__all__ = ["SEPARATOR", "best_sentences", "best_words", "join", "random_words", "truncation"]
+__all__ = [
+    "SEPARATOR",
+    "best_sentences",
+    "best_words",
+    "join",
+    "random_words",
+    "truncation",
+    "words",
+]
 
 SEPARATOR = "\n\n"
 """What stands between two compressed texts."""
-_WORD = re.compile(r"\S+")
+_SPACE = re.compile(r"\s")
 
 
 def join(texts: Sequence[str]) -> str:
@@ -26,9 +35,14 @@ def join(texts: Sequence[str]) -> str:
     return SEPARATOR.join(text for text in texts if text)
 
 
+def words(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end, see `PLAIN_WORD`."""
+    return [match.span() for match in PLAIN_WORD.finditer(text)]
+
+
 def truncation(texts: Sequence[str], budget: int, count: TokenCounter) -> list[str]:
     """The beginning of the joined texts, cut behind a word."""
-    whole = [(number, match.end()) for number, t in enumerate(texts) for match in _WORD.finditer(t)]
+    whole = [(number, end) for number, text in enumerate(texts) for _, end in words(text)]
 
     def head(size: int) -> list[str]:
         if not size:
@@ -42,7 +56,7 @@ def truncation(texts: Sequence[str], budget: int, count: TokenCounter) -> list[s
 
 def random_words(texts: Sequence[str], budget: int, count: TokenCounter, seed: int) -> list[str]:
     """Words drawn evenly from all texts, in order."""
-    number = sum(len(text.split()) for text in texts)
+    number = sum(len(words(text)) for text in texts)
     # Seeded by the texts, so that a sample does not depend on the order of a run.
     generator = random.Random(f"{seed} {list(texts)}")  # noqa: S311 - a sample, not a secret
     return best_words(texts, [generator.random() for _ in range(number)], budget, count)
@@ -51,28 +65,32 @@ def random_words(texts: Sequence[str], budget: int, count: TokenCounter, seed: i
 def best_words(
     texts: Sequence[str], values: Sequence[float], budget: int, count: TokenCounter
 ) -> list[str]:
-    """The words (runs without white space) of highest value, in order, joined with spaces.
+    """The words of highest value, in order, with a space where white space was between them.
 
     Args:
         texts: The texts.
-        values: One per word of all texts.
+        values: One per word of all texts, see `words`.
         budget: Most tokens of the joined result.
         count: Counts them.
     """
-    words = [(number, word) for number, text in enumerate(texts) for word in text.split()]
+    spans = [(number, *span) for number, text in enumerate(texts) for span in words(text)]
     order = np.argsort(-np.asarray(values, dtype=np.float64), kind="stable").tolist()
 
     def render(chosen: Sequence[int]) -> list[str]:
         lines: list[list[str]] = [[] for _ in texts]
+        last, ended = -1, 0
         for index in sorted(chosen):
-            number, word = words[index]
-            lines[number].append(word)
-        return [" ".join(line) for line in lines]
+            number, start, end = spans[index]
+            if number == last and _SPACE.search(texts[number], ended, start):
+                lines[number].append(" ")
+            lines[number].append(texts[number][start:end])
+            last, ended = number, end
+        return ["".join(line) for line in lines]
 
     def cost(chosen: Sequence[int]) -> int:
         return count(join(render(chosen)))
 
-    size = _most(lambda n: cost(order[:n]), len(words), budget)
+    size = _most(lambda n: cost(order[:n]), len(spans), budget)
     chosen = order[:size]
     # A few more short words may fit where the next one did not; each try renders everything.
     for index in order[size : size + 20]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lingua2.characters import PLAIN_WORD
 from lingua2.encoder import ScoredText
 from lingua2.errors import ModelLoadError, OptionError
 from lingua2.loading import quiet_loading
@@ -33,7 +33,6 @@ Pooling = Literal["sum", "mean"]
 CONTEXTS: tuple[Reading, ...] = get_args(Reading)
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
-_WORD = re.compile(r"\S+")
 _BATCH_TOKENS = 1024
 # Longer texts are read in windows; a word at a window's start looks more surprising than it is.
 _WINDOW = 1024
@@ -115,10 +114,10 @@ class SelfInformation:
         return [WordBits(own.text, own.units, own.bits, own.tokens) for own in words]
 
     def bits(self, texts: Sequence[str]) -> list[list[float]]:
-        """The bits of every run without white space of every text."""
+        """The bits of every word of every text, see `PLAIN_WORD`."""
         words = []
         for text in texts:
-            bounds = np.array([match.span() for match in _WORD.finditer(text)]).reshape(-1, 2)
+            bounds = np.array([match.span() for match in PLAIN_WORD.finditer(text)]).reshape(-1, 2)
             words.append(_Words(text, split_units(text), bounds))
         self._read(words)
         return [own.bits.tolist() for own in words]
