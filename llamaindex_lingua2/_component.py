@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from llama_index.core.bridge.pydantic import (
@@ -20,21 +19,20 @@ from llama_index.core.bridge.pydantic import (
 from llama_index.core.schema import TransformComponent
 from pydantic import FieldSerializationInfo
 
-from lingua2 import Compressor, ModelLoadError, ModelOptions
+from lingua2 import ModelLoadError
+from lingua2.component import Component
 
 __all__ = ["ModelComponent"]
-
-_build_lock = threading.Lock()
 
 _PLAIN = (str, int, float, bool, type(None), list, tuple, set, frozenset, dict)
 # What to_dict() writes in place of an object; from_dict() refuses it.
 _LEFT_OUT = "lingua2_left_out"
 
 
-class ModelComponent(TransformComponent, ModelOptions):
-    """What runs a model: every option of `lingua2.ModelOptions` is a field.
+class ModelComponent(TransformComponent, Component):
+    """A component that LlamaIndex stores and restores.
 
-    The weights are loaded at the first call that needs them. An object among the options, such as
+    An object among the options, such as
     a tokenizer or a ``score_cache`` other than a path, is not part of ``to_dict()``, and
     ``from_dict(data, score_cache=...)`` puts it back.
     """
@@ -43,26 +41,10 @@ class ModelComponent(TransformComponent, ModelOptions):
         extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), validate_default=True
     )
 
-    # The core compressor and the options it was built from.
-    _built: tuple[dict[str, Any], Compressor] | None = PrivateAttr(default=None)
+    no_options: ClassVar[frozenset[str]] = frozenset({"callback_manager"})
+    """Callbacks belong to their process."""
+
     _identity: str = PrivateAttr(default_factory=lambda: uuid4().hex[:12])
-
-    @property
-    def compressor(self) -> Compressor:
-        """The core compressor; ``compressor.load()`` loads the weights ahead of the first call."""
-        options = {name: getattr(self, name) for name in ModelOptions.model_fields}
-        with _build_lock:
-            if self._built is None or self._built[0] != options:
-                self._built = options, Compressor(**options)
-            return self._built[1]
-
-    def __eq__(self, other: object) -> bool:
-        # Not pydantic's, to which two loaded models differ even where every option is the same.
-        # Callbacks belong to their process and are no option.
-        if type(other) is not type(self):
-            return NotImplemented
-        names = type(self).model_fields.keys() - {"callback_manager"}
-        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     @model_validator(mode="before")
     @classmethod

@@ -128,21 +128,19 @@ class Lingua2Scorer(ModelComponent):
 
         An ingestion cache takes this for the setting, so that other weights under the same name do
         not get the nodes that the old ones scored. `from_dict` passes over what is no option.
-
-        Raises:
-            ModelLoadError: The checkpoint cannot be read.
         """
-        added: dict[str, Any] = {"fingerprint": self.compressor.fingerprint}
+        options = super().to_dict(**kwargs)
         if self.embeddings is not None:
-            added["embedder"] = named_embedder(self.embeddings, self.embeddings_name).name
-        return super().to_dict(**kwargs) | added
+            embedder = named_embedder(self.embeddings, self.embeddings_name)
+            options["embedder"] = embedder.name
+        return options
 
     @model_validator(mode="before")
     @classmethod
     def _drop_added(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        return {k: v for k, v in data.items() if k not in ("fingerprint", "embedder")}
+        return {k: v for k, v in data.items() if k != "embedder"}
 
 
 def _scores(node: BaseNode, compressor: Compressor) -> str | None:

@@ -60,6 +60,7 @@ def assert_faithful(result: CompressionResult) -> None:
     frame=st.sampled_from([("", ""), (" title: pier\n", "\n"), ("\t", "")]),
     target=st.integers(1, 60),
 )
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 def test_the_budget_holds_for_readers_that_strip(
     tiny: Compressor, sources: list[str], frame: tuple[str, str], target: int
 ) -> None:
@@ -78,7 +79,16 @@ def test_an_indentation_that_a_reader_strips_saves_no_tokens(tiny: Compressor) -
     source = "  sailors"
     assert count(source) < count(source.strip())
     assert tiny.compress([source], target_token=count(source)).texts == [source]
-    assert tiny.compress([source], target_token=count(source), strip=True).texts == [""]
+    with pytest.warns(BudgetWarning, match="holds none of the words"):
+        found = tiny.compress([source], target_token=count(source), strip=True)
+    assert found.texts == [""]
+
+
+def test_what_is_left_empty_is_said(tiny: Compressor) -> None:
+    with pytest.warns(BudgetWarning, match="budget of 9 tokens holds none of the words"):
+        assert tiny.compress(["Q" * 4000, ""], target_token=9).texts == ["", ""]
+    # Nothing was lost where nothing was.
+    assert tiny.compress(["", " \n"], target_token=1).texts == ["", " \n"]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -282,6 +292,7 @@ def test_word_labels(compressor: Compressor) -> None:
 # --- faithful output
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @pytest.mark.parametrize("text", [*MANY_KINDS.values(), *AWKWARD.values()])
 @pytest.mark.parametrize("rate", [0.3, 0.7])
 def test_every_kind_of_text_comes_back_verbatim(

@@ -261,6 +261,7 @@ def test_an_expression_without_end_costs_a_warning_and_not_the_call() -> None:
     assert "1,250 tons" in result.texts[0]
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @given(any_texts, st.floats(0.05, 1))
 def test_all_guards_together_take_any_text(text: str, rate: float) -> None:
     result = compress([text], rate=rate, protect=GUARDS)

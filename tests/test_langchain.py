@@ -739,6 +739,7 @@ except ImportError as error:
     assert 'pip install "lingua2[langchain]"' in done.stdout
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 def test_a_document_that_was_empty_before_stays() -> None:
     given = [Document(page_content="", metadata={"page": 3}), Document(page_content="some words")]
     for budget in ({"rate": 1.0}, {"target_token": 1}):

@@ -186,6 +186,7 @@ def test_statistics_come_on_request_and_stay_hidden_from_readers_and_embedders()
 # --- the budget is what the reader sees
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @pytest.mark.parametrize("budget", [12, 40, 90, 150])
 @pytest.mark.parametrize(
     "template", ["{metadata_str}\n\n{content}", "[{metadata_str}]\n{content}\n"]

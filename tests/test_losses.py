@@ -81,6 +81,7 @@ def test_markers_are_not_lost() -> None:
     assert marked.losses() == plain.losses()
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @given(any_texts, st.floats(0.05, 1))
 def test_any_report_can_be_written_as_json(text: str, rate: float) -> None:
     report = compress([text], rate=rate).losses()

@@ -13,6 +13,7 @@ from lingua2.display import summary, to_terminal
 from samples import AWKWARD, CODE, MANY_KINDS, PROSE
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @pytest.mark.parametrize("rate", [0.5, 1.0])
 @pytest.mark.parametrize("text", [*MANY_KINDS.values(), *AWKWARD.values()])
 def test_segments_are_the_whole_input(compressor: Compressor, text: str, rate: float) -> None:

@@ -285,6 +285,7 @@ def test_stored_vectors_give_what_embedding_gives_and_only_the_question_is_embed
     assert tiny.embedding_statistics == EmbeddingStatistics(computed=4, from_documents=4)
 
 
+@pytest.mark.filterwarnings("ignore::lingua2.BudgetWarning")
 @given(st.lists(texts, min_size=1, max_size=4), st.data())
 def test_any_stored_vectors_give_what_embedding_gives(
     sources: list[str], data: st.DataObject

@@ -141,8 +141,18 @@ def check_result(result: CompressionResult) -> None:
             for what, (items, where) in lost.items()
             if items
         )
+        if not message and result.budget is not None and _is_empty(result):
+            message = (
+                f"the budget of {result.budget} tokens holds none of the words, so no text was "
+                "kept; give a larger one"
+            )
     if message:
         warn(message, BudgetWarning)
+
+
+def _is_empty(result: CompressionResult) -> bool:
+    """Whether there was something to keep, and nothing of it was."""
+    return not any(result.texts) and any(map(str.strip, result.sources))
 
 
 def _lost_marked(result: CompressionResult) -> Sequence[DroppedForced]:
