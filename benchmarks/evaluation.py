@@ -5,7 +5,7 @@
 
 Each set becomes a report like that of `lingua2 evaluate`, in a folder of its own below --reports,
 with compressed texts, worst losses and intervals; only its numbers go into the result. Runs go on
-where they ended, and a second one with other --sets adds to the result.
+where they ended, and a second one with other --sets, or with a --reader, adds to the result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from typing import Any
 import _common
 from table import evaluation as table
 
-from lingua2.evaluation import Evaluation, evaluate, load_task, parse_method, write_report
+from lingua2.evaluation import (
+    Evaluation,
+    evaluate,
+    load_task,
+    parse_method,
+    resolve_reader,
+    write_report,
+)
 from lingua2.evaluation.summary import Line, chosen_measure, summarise
 
 RATES = {"rates": (0.5, 0.33, 0.2)}
@@ -70,7 +77,7 @@ def rounded(value: Any) -> Any:
 def numbers(line: Line) -> dict[str, Any]:
     """``line`` without what another machine would measure differently."""
     values = dataclasses.asdict(line)
-    for name in ("seconds", "statuses", "input_tokens", "output_tokens"):
+    for name in ("seconds", "input_tokens", "output_tokens"):
         del values[name]
     return rounded(values)
 
@@ -96,6 +103,9 @@ def main() -> None:
     made.add_argument("--causal", type=Path, help="a causal model, for LLMLingua and selfinfo")
     made.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     made.add_argument("--limit", type=int, help="only the first items of each set")
+    made.add_argument("--rates", nargs="+", type=float, help="budgets instead of each set's own")
+    made.add_argument("--reader", help="who answers, such as openai:smollm2; default: nobody")
+    made.add_argument("--reader-options", type=json.loads, default={}, help="as JSON")
     made.add_argument("--without", nargs="+", choices=list(METHODS), default=[])
     args = made.parse_args()
 
@@ -106,6 +116,7 @@ def main() -> None:
     result: dict[str, Any] = {"sets": {}}
     if args.output.is_file():
         result = json.loads(args.output.read_text(encoding="utf-8"))
+    reader = resolve_reader(args.reader, **args.reader_options) if args.reader else None
     for name in args.sets:
         task, others, budgets = SETS[name]
         data = load_task(
@@ -128,11 +139,14 @@ def main() -> None:
             seed=args.seed,
             stability_items=STABILITY_ITEMS,
             progress=sys.stderr.isatty(),
-            **budgets,
+            reader=reader,
+            **({"rates": args.rates} if args.rates else budgets),
         )
         write_report(evaluation, folder)
         result["environment"] = _common.environment()
         shown = f"{name}, first {args.limit}" if args.limit else name
+        if evaluation.reader:
+            shown += f", read by {evaluation.reader}"
         result["sets"][shown] = summary(evaluation)
         _common.write_result(args.output, result)
     print(table(result))

@@ -170,7 +170,11 @@ def _evaluated(name: str, result: Mapping[str, Any]) -> str:
         lines = [cells[method, budget] for budget in budgets]
         over = max(line["over"] for line in lines)
         rows.append((method, *map(_quality, lines), f"{over:.0%}"))
-    header = (f"{name}: {result['items']} items, {result['measure']}", *budgets, "over budget")
+    about = f"{name}: {result['items']} items, {result['measure']}"
+    if whole := [own["quality"]["mean"] for (_, budget), own in cells.items()
+                 if budget == "all" and own["statuses"]]:  # fmt: skip
+        about += f" and its share of that of the uncompressed, {_share_of(whole[0])}"
+    header = (about, *budgets, "over budget")
     return table(header, rows)
 
 
@@ -179,11 +183,24 @@ def _quality(line: Mapping[str, Any]) -> str:
     if found is None:
         return "–"
     interval = f"[{_share_of(found['low'])}, {_share_of(found['high'])}]"
-    return f"{_share_of(found['mean'])} {interval} at {_share_of(line['achieved'])}"
+    retained = f", {line['retained']:.0%}" if line.get("statuses") else ""
+    return f"{_share_of(found['mean'])} {interval}{retained} at {_share_of(line['achieved'])}"
 
 
 def _share_of(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
+
+
+def training(result: Mapping[str, Any]) -> str:
+    """Rows are recipes that differ from the first one in a single setting."""
+    rows = [
+        (name, *(_share_of(value) for value in own["auc"].values()), _share_of(own["f1"]))
+        for name, own in result["results"].items()
+        if "auc" in own
+    ]
+    setup = result["setup"]
+    header = (f"{setup['texts']} texts, {setup['epochs']:g} epoch", "AUC kept", "AUC core", "F1")
+    return table(header, rows)
 
 
 def end_to_end(result: Mapping[str, Any]) -> str:
@@ -216,6 +233,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "memory": memory,
     "end_to_end": end_to_end,
     "evaluation": evaluation,
+    "training": training,
 }
 
 
