@@ -183,7 +183,7 @@ def _quality(line: Mapping[str, Any]) -> str:
     if found is None:
         return "–"
     interval = f"[{_share_of(found['low'])}, {_share_of(found['high'])}]"
-    retained = f", {line['retained']:.0%}" if line.get("statuses") else ""
+    retained = f", {line['retained']:.0%}" if line["statuses"] else ""
     return f"{_share_of(found['mean'])} {interval}{retained} at {_share_of(line['achieved'])}"
 
 

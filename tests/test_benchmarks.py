@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,39 @@ def test_contenders_are_rows_and_inputs_columns(table: ModuleType) -> None:
         "| PyTorch fp32 | 300 ms, 4.2x | – |",
         "| stored scores | 2.51 ms, 508x | – |",
         "| llmlingua 0.2.2 | 1,275 ms | 12 s |",
+    ]
+
+
+def line(method: str, budget: str, mean: float | None, **more: Any) -> dict[str, Any]:
+    quality = None if mean is None else {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+    own = {"achieved": 1.0, "over": 0.0, "retained": None, "statuses": {}}
+    return {"method": method, "budget": budget, "quality": quality, **own, **more}
+
+
+def test_evaluations_have_a_table_a_set(table: ModuleType) -> None:
+    plain = [
+        line("none", "all", 1.0),
+        line("ours", "0.5", 0.8, achieved=0.499, over=0.25),
+        line("other", "0.5", None),
+    ]
+    read = [
+        line("none", "all", 0.4, statuses={"ok": 9}),
+        line("ours", "0.5", 0.3, retained=0.75, statuses={"ok": 9}),
+    ]
+    sets = {
+        "one": {"items": 9, "measure": "answer survival", "lines": plain},
+        "two": {"items": 9, "measure": "qa_f1", "lines": read},
+    }
+    assert table.evaluation({"sets": sets}).splitlines() == [
+        "| one: 9 items, answer survival | 0.5 | over budget |",
+        "| - | - | - |",
+        "| ours | .800 [.700, .900] at .499 | 25% |",
+        "| other | – | 0% |",
+        "",
+        "| two: 9 items, qa_f1 and its share of that of the uncompressed, .400 "
+        "| 0.5 | over budget |",
+        "| - | - | - |",
+        "| ours | .300 [.200, .400], 75% at 1.000 | 0% |",
     ]
 
 
