@@ -56,12 +56,16 @@ def token_counter() -> Callable[[str], int]:
     return lambda text: len(encoding.encode_ordinary(text))
 
 
+def find(data: Path, name: str) -> Path:
+    """The file ``name`` somewhere below ``data``."""
+    for path in sorted(data.rglob(name)):
+        return path
+    raise SystemExit(f"no {name} below the folder given with --data")
+
+
 def read_rows(data: Path, name: str) -> tuple[list[dict[str, Any]], str]:
     """The rows of ``name`` somewhere below ``data``, and the file's SHA-256."""
-    found = sorted(data.rglob(f"{name}.jsonl.gz"))
-    if not found:
-        raise SystemExit(f"no {name}.jsonl.gz below the folder given with --data")
-    packed = found[0].read_bytes()
+    packed = find(data, f"{name}.jsonl.gz").read_bytes()
     lines = gzip.decompress(packed).decode().splitlines()
     return [json.loads(line) for line in lines], hashlib.sha256(packed).hexdigest()
 

@@ -59,13 +59,6 @@ METHODS = {
 """By the name in the report: a compressor, the first of which the others are compared with."""
 
 
-def found(data: Path, name: str) -> Path:
-    """The file ``name`` somewhere below ``data``."""
-    for path in sorted(data.rglob(name)):
-        return path
-    raise SystemExit(f"no {name} below the folder given with --data")
-
-
 def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 4)
@@ -121,9 +114,9 @@ def main() -> None:
         task, others, budgets = SETS[name]
         data = load_task(
             task,
-            found(args.data, f"{name}.jsonl.gz"),
+            _common.find(args.data, f"{name}.jsonl.gz"),
             limit=args.limit,
-            **{option: found(args.data, file) for option, file in others.items()},
+            **{option: _common.find(args.data, file) for option, file in others.items()},
         )
         _common.note(f"evaluation: {name}, {len(data.items)} items")
         methods = [

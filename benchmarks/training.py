@@ -160,10 +160,7 @@ def main() -> None:
     held_out, texts = chosen[: args.held_out], chosen[args.held_out :]
     sets = {}
     for name in SETS:
-        found = sorted(args.data.rglob(f"{name}.jsonl.gz"))
-        if not found:
-            raise SystemExit(f"no {name}.jsonl.gz below the folder given with --data")
-        sets[name] = read_questions(found[0])[: args.questions]
+        sets[name] = read_questions(_common.find(args.data, f"{name}.jsonl.gz"))[: args.questions]
     base = {
         "model_name": args.encoder,
         "epochs": args.epochs,

@@ -93,7 +93,7 @@ def test_windows_line_breaks_are_line_breaks(
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        (["--rate", "0.5"], b"no word fits into the budget of"),
+        (["--rate", "0.5"], b"holds none of the words"),
         (["--threshold", "1"], b"no word is as probable as --threshold"),
     ],
 )

@@ -84,6 +84,11 @@ def test_an_indentation_that_a_reader_strips_saves_no_tokens(tiny: Compressor) -
     assert found.texts == [""]
 
 
+def test_strip_is_yes_or_no(tiny: Compressor) -> None:
+    with pytest.raises(InputError, match="strip must be True or False, got 'no'"):
+        tiny.compress(["a text"], rate=0.5, strip="no")
+
+
 def test_what_is_left_empty_is_said(tiny: Compressor) -> None:
     with pytest.warns(BudgetWarning, match="budget of 9 tokens holds none of the words"):
         assert tiny.compress(["Q" * 4000, ""], target_token=9).texts == ["", ""]

@@ -144,7 +144,7 @@ def check_result(result: CompressionResult) -> None:
         if not message and result.budget is not None and _is_empty(result):
             message = (
                 f"the budget of {result.budget} tokens holds none of the words, so no text was "
-                "kept; give a larger one"
+                "kept (a blob or a line without spaces is one word); give a larger one"
             )
     if message:
         warn(message, BudgetWarning)

@@ -166,18 +166,12 @@ def _compress(args: argparse.Namespace) -> int:
         _write(result.prompt)
         if sys.stdout.isatty():
             _write("\n")
-    if not any(result.texts) and any(map(str.strip, texts)):
-        # A pipe would go on with nothing; a blob or one long line is a single word.
-        _explain(f"warning: nothing is left; {_why_empty(result)}")
+    if result.budget is None and not any(result.texts) and any(map(str.strip, texts)):
+        # A pipe would go on with nothing. Of a budget that leaves nothing the core warns.
+        _explain("warning: nothing is left; no word is as probable as --threshold")
     if sys.stderr.isatty() or args.show:
         _explain(summary(result))
     return 0
-
-
-def _why_empty(result: CompressionResult) -> str:
-    if result.budget is None:
-        return "no word is as probable as --threshold"
-    return f"no word fits into the budget of {result.budget:,} tokens"
 
 
 def _as_json(result: CompressionResult) -> dict[str, Any]:

@@ -276,6 +276,8 @@ class Compressor:
             RelevanceWarning: Embeddings given as ``relevance`` cannot be used; BM25 is.
         """
         sources = checked_texts(texts)
+        if not isinstance(strip, bool):
+            raise InputError(f"strip must be True or False, got {strip!r}")
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a string or None, got {type(query).__name__}")
         resolved = resolve_options(self._defaults, dict(options))

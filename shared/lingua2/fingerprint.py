@@ -1,8 +1,8 @@
-"""What scores depend on besides the text, as one short hash: a checkpoint's files and how they run.
+"""What scores depend on besides the text, as one short hash: a checkpoint and how it is used.
 
-Scores are only ever used under the fingerprint under which they were made. It is read from the
-files, without PyTorch or transformers, so that a process which only uses stored scores never has
-to load a model.
+That is its files, the precision, and how lingua2 cuts and scores words. Scores are only ever used
+under the fingerprint under which they were made. It is read from the files, without PyTorch or
+transformers, so that a process which only uses stored scores never has to load a model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from .errors import ModelLoadError
 from .model_options import ModelOptions
 from .sources import locate
 
-__all__ = ["FileState", "Identity", "file_states", "fingerprint"]
+__all__ = ["UNITS_VERSION", "FileState", "Identity", "file_states", "fingerprint"]
+
+UNITS_VERSION = 2
+"""Goes up whenever `split_units` cuts any text in another way or words are scored in another one:
+what is stored would not be what a fresh computation gives, and is stale then."""
 
 # Everything that transformers reads to build model and tokenizer, where it is there.
 _FILES = (
@@ -71,7 +75,7 @@ def fingerprint(options: ModelOptions, precision: str = "fp32") -> str | None:
     if states is None:
         return None
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{precision} {options.max_length}\n".encode())
+    digest.update(f"{UNITS_VERSION} {precision} {options.max_length}\n".encode())
     with _explained(options):
         for state in states:
             digest.update(f"{state.name} {_file_digest(state)}\n".encode())

@@ -28,7 +28,6 @@ from .backends import FloatArray
 from .text import Units
 
 __all__ = [
-    "UNITS_VERSION",
     "ScoredText",
     "encoded",
     "pack_scores",
@@ -40,9 +39,6 @@ __all__ = [
     "unscored",
 ]
 
-UNITS_VERSION = 2
-"""Goes up whenever `split_units` cuts any text in another way or words are scored in another one:
-what is stored would not be what a fresh computation gives, and is stale then."""
 
 _MAGIC = b"L2\x01"
 _HEADER = 4
@@ -170,7 +166,7 @@ def _opened(data: Any, text: str, fingerprint: str) -> _Parts | None:
 
 
 def _digest(header: bytes, body: bytes, text: str, fingerprint: str) -> bytes:
-    parts = [UNITS_VERSION.to_bytes(2, "little")]
+    parts: list[bytes] = []
     for part in (header, encoded(fingerprint), body, encoded(text)):
         parts += (len(part).to_bytes(8, "little"), part)
     return hashlib.blake2b(b"".join(parts), digest_size=_DIGEST).digest()
