@@ -171,6 +171,8 @@ def test_kinds_of_different_size_do_not_widen_the_interval_of_a_perfect_score(
 REFUSALS = [
     "I'm sorry, but I can't help with that.",
     "I’m sorry, I cannot assist with that request.",
+    "I'm sorry, I can't help with that question.",
+    "I cannot provide information about that.",
     "I won't comply.",
     "As an AI, I have no opinion.",
 ]

@@ -45,8 +45,8 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_THE_TEXT = re.compile(
-    r"\b(?:answers?|articles?|context|documents?|information|mention\w*|passages?|provided|"
-    r"questions?|summar\w+|texts?|transcripts?)\b",
+    r"\b(?:answers?|articles?|context|documents?|mention\w*|passages?|summar\w+|texts?|"
+    r"transcripts?)\b",
     re.IGNORECASE,
 )
 _FIRST_SENTENCES = 300
